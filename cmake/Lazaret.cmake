@@ -1,0 +1,82 @@
+# How a folder of src/ becomes a target.
+#
+# lazaret_folder(NAME DEPS folder... LIBS library...) makes the static library lazaret_NAME of every .cc file in the
+# folder and, from the *_test.cc files beside them, one test program NAME_test. LAZARET_FUZZ adds a libFuzzer program for
+# each *_fuzz.cc.
+#
+# Sources are globbed with CONFIGURE_DEPENDS: a new file needs no edit anywhere else (DESIGN: "adding one edits nothing else").
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(fmt REQUIRED)
+pkg_check_modules(HYPERSCAN REQUIRED IMPORTED_TARGET libhs)
+pkg_check_modules(YARA REQUIRED IMPORTED_TARGET yara)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(LZMA REQUIRED IMPORTED_TARGET liblzma)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+find_library(ISAL_LIBRARY isal REQUIRED)
+find_library(BZIP2_LIBRARY bz2 REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+if(LAZARET_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+
+add_library(lazaret_options INTERFACE)
+target_include_directories(lazaret_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_compile_options(lazaret_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror
+                       # g++ 12 reports these for correct std::string code (GCC bugs 105329, 105651)
+                       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread>
+                       -fno-strict-aliasing -D_FILE_OFFSET_BITS=64)
+target_link_libraries(lazaret_options INTERFACE Threads::Threads fmt::fmt)
+if(LAZARET_SANITIZE STREQUAL "address")
+  target_compile_options(lazaret_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(lazaret_options INTERFACE -fsanitize=address,undefined)
+elseif(LAZARET_SANITIZE STREQUAL "thread")
+  target_compile_options(lazaret_options INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+  target_link_options(lazaret_options INTERFACE -fsanitize=thread)
+endif()
+if(LAZARET_FUZZ)
+  target_compile_options(lazaret_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+function(lazaret_folder name)
+  cmake_parse_arguments(FOLDER "" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
+  file(GLOB all CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  set(sources ${all})
+  list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench|/main)\\.cc$")
+  set(tests ${all})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  set(fuzzers ${all})
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
+
+  set(deps)
+  foreach(dep ${FOLDER_DEPS})
+    list(APPEND deps lazaret_${dep})
+  endforeach()
+  if(sources)
+    add_library(lazaret_${name} STATIC ${sources})
+    target_link_libraries(lazaret_${name} PUBLIC lazaret_options ${deps} ${FOLDER_LIBS})
+  else()
+    add_library(lazaret_${name} INTERFACE)
+    target_link_libraries(lazaret_${name} INTERFACE lazaret_options ${deps} ${FOLDER_LIBS})
+  endif()
+
+  if(LAZARET_TESTS AND tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE lazaret_${name} ${FOLDER_TEST_LIBS} GTest::gmock GTest::gtest_main)
+    target_compile_definitions(${name}_test PRIVATE LAZARET_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    target_precompile_headers(${name}_test PRIVATE <gtest/gtest.h> <string> <vector>)
+    add_test(NAME ${name} COMMAND ${name}_test)
+  endif()
+
+  if(LAZARET_FUZZ)
+    foreach(fuzzer ${fuzzers})
+      get_filename_component(program ${fuzzer} NAME_WE)
+      add_executable(${program} ${fuzzer})
+      target_link_libraries(${program} PRIVATE lazaret_${name})
+      target_link_options(${program} PRIVATE -fsanitize=fuzzer)
+    endforeach()
+  endif()
+endfunction()

@@ -1,0 +1,37 @@
+// Encoded text: base64 and hexadecimal, the forms in which payloads hide in scripts, variables and
+// JSON.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace lazaret::codec {
+
+// Strict enough to be meaningful, lenient as `base64 -d -i` is: standard and URL-safe alphabets,
+// optional padding, white space and line ends between groups. Nothing when a byte outside of that
+// is met or fewer than two characters are there.
+std::optional<std::string> decode_base64(std::string_view text);
+
+// Pairs of hex digits, also with separators: "\x41\x42", "41 42", "0x41,0x42".
+std::optional<std::string> decode_hex(std::string_view text);
+
+// A stretch of `text` that looks encoded, and what it decodes to.
+struct EncodedRun {
+  enum class Form : std::uint8_t { base64, hex } form;
+  std::uint64_t offset = 0, size = 0;  // in `text`
+  std::string decoded;
+};
+
+// Finds maximal runs of base64 (at least `minimum` characters; line-wrapped runs are joined) and of
+// hex ("\x.." escapes, or plain digit pairs of at least 2 * minimum digits) that decode, stopping
+// after `max_runs` runs or `max_bytes` decoded bytes (then
+// `*cut` is set). Linear in text.size().
+std::vector<EncodedRun> find_encoded_runs(std::string_view text, std::size_t minimum,
+                                          std::size_t max_runs, std::size_t max_bytes, bool* cut);
+
+}  // namespace lazaret::codec
