@@ -18,7 +18,7 @@ struct Limits {
   // Decoded bytes per encoded byte, once more than `ratio_grace` bytes came out. deflate cannot
   // exceed 1,032:1.
   std::uint64_t ratio = 1100;
-  std::uint64_t nested_ratio = 400;
+  std::uint64_t nested_ratio = 200;
   std::uint64_t ratio_grace = 64ull << 20;
   // Window of zstd and xz decoders: memory that one stream may ask for.
   std::uint64_t decoder_window = 128ull << 20;
@@ -35,6 +35,7 @@ struct Limits {
   // ----------------------------------------------------------------------------------------------------------
   // Files up to this size are looked at whole; larger ones in overlapping windows.
   std::uint64_t whole_file_bytes = 48ull << 20;
+  std::uint64_t nested_whole_file_bytes = 16ull << 20;  // the same for files inside files; halved at each level
   std::uint64_t file_window_bytes = 8ull << 20;
   std::uint64_t file_window_overlap = 64ull << 10;
   std::uint64_t yara_file_bytes = 128ull << 20;
@@ -56,6 +57,8 @@ struct Limits {
   std::uint32_t index_depth = 4;
   std::uint32_t manifests = 1000;
   std::uint32_t layers = 1024;
+  std::uint64_t documents_bytes = 32ull << 20;  // manifests, indexes and configs kept in memory
+  std::uint64_t image_members = 100'000;  // members of an image archive, files of a layout folder
 
   // --- machine
   // --------------------------------------------------------------------------------------------------------
