@@ -29,7 +29,7 @@ struct Limits {
   std::uint64_t nested_entries = 1'000'000;  // of one nested archive
   std::uint64_t path_bytes = 4096 * 4;       // PATH_MAX is 4096; longer names are kept but reported
   std::uint64_t extended_header_bytes = 1ull << 20;
-  std::uint32_t nesting_depth = 12;
+  std::uint64_t nesting_depth = 12;
 
   // --- files
   // ----------------------------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ struct Limits {
   std::uint64_t file_window_bytes = 8ull << 20;
   std::uint64_t file_window_overlap = 64ull << 10;
   std::uint64_t yara_file_bytes = 128ull << 20;
-  std::uint32_t yara_seconds = 60;  // for one file
+  std::uint64_t yara_seconds = 60;  // for one file
   // Matches of the multi-pattern pass that are kept for one file.
   std::uint64_t pattern_hits = 1'000'000;
   // Encoded text (base64, hex) decoded out of one file.
@@ -53,10 +53,10 @@ struct Limits {
   std::uint64_t manifest_bytes =
       4ull << 20;  // OCI distribution-spec: registries should accept at least 4 MiB
   std::uint64_t config_bytes = 16ull << 20;
-  std::uint32_t json_depth = 64;
-  std::uint32_t index_depth = 4;
-  std::uint32_t manifests = 1000;
-  std::uint32_t layers = 1024;
+  std::uint64_t json_depth = 64;
+  std::uint64_t index_depth = 4;
+  std::uint64_t manifests = 1000;
+  std::uint64_t layers = 1024;
   std::uint64_t documents_bytes = 32ull << 20;  // manifests, indexes and configs kept in memory
   std::uint64_t image_members = 100'000;  // members of an image archive, files of a layout folder
 

@@ -1,0 +1,51 @@
+# Each target works as the first command on a fresh Debian 12: what it needs is installed by scripts/install-packages.
+BUILD := build
+JOBS := $(shell nproc)
+IMAGE ?=
+
+.PHONY: all build test long-test demo bench scan format lint clean
+.DEFAULT_GOAL := all
+
+all: build
+
+build:
+	@scripts/install-packages build
+	@cmake --preset release > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@cmake --build --preset release -j $(JOBS)
+
+# Unit tests, the test of the source, and the real binary against real clients and stores.
+test:
+	@scripts/install-packages test
+	@$(MAKE) --no-print-directory build
+	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+# What takes too long for every change: sanitizers, a minute of each fuzz target, the panel of Debian packages.
+long-test:
+	@scripts/install-packages test
+	@scripts/install-packages lint
+	@scripts/long-test
+
+demo: build
+	@scripts/install-packages test
+	@scripts/demo
+
+bench: 
+	@scripts/install-packages bench
+	@$(MAKE) --no-print-directory build
+	@bench/run
+
+scan: build
+	@[ -n "$(IMAGE)" ] || { echo "usage: make scan IMAGE=nginx:latest (or a path, or any target of 'lazaret scan --help')"; exit 2; }
+	@$(BUILD)/lazaret scan "$(IMAGE)"
+
+format:
+	@scripts/install-packages lint
+	@git ls-files '*.h' '*.cc' | xargs clang-format -i
+
+lint:
+	@scripts/install-packages lint
+	@git ls-files '*.h' '*.cc' | xargs clang-format --dry-run -Werror
+
+clean:
+	rm -rf $(BUILD) build-*

@@ -1,0 +1,64 @@
+#include "audit/audit_rules.h"
+
+#include <array>
+
+namespace lazaret::audit {
+namespace {
+
+using detect::Category;
+using detect::Confidence;
+using detect::Rule;
+using detect::Severity;
+
+constexpr std::string_view rebuild = "Rebuild the image with current tools; if it comes from somebody else, ask why it was made this way.";
+constexpr std::string_view do_not_use = "Do not use the image: what one program reads is not what another reads.";
+
+constexpr std::array rules = {
+    Rule{"anomaly.malformed", Category::anomaly, Severity::low, Confidence::medium, "Malformed content",
+         "A parser met bytes that do not follow the format. Old tools make such files too; an attacker uses them to make two readers see different things.",
+         rebuild, {"T1027"}},
+    Rule{"integrity.blob-digest", Category::integrity, Severity::high, Confidence::high, "Blob does not match its digest",
+         "The bytes are not those that the manifest names: the image was changed after it was made, or the transfer is broken. A client that trusts names would run it.",
+         "Fetch the image again from its source; if the digest is still wrong, treat the copy as tampered with.", {"T1195.002"}},
+    Rule{"integrity.diff-id", Category::integrity, Severity::high, Confidence::high, "Layer does not match its diff_id",
+         "The decoded layer is not the one that the image config names. Container engines refuse such images, or run what nobody signed.",
+         "Fetch the image again from its source; if the diff_id is still wrong, treat the copy as tampered with.", {"T1195.002"}},
+    Rule{"integrity.document-digest", Category::integrity, Severity::high, Confidence::high, "Manifest or config does not match its digest",
+         "The document is not the one that its name says: the image was changed after it was made.",
+         "Fetch the image again from its source.", {"T1195.002"}},
+    Rule{"anomaly.media-type-mismatch", Category::anomaly, Severity::medium, Confidence::medium, "Layer is not what its media type says",
+         "Some clients decode by the declared type and others by the bytes, so that they would unpack different files.", do_not_use, {"T1027"}},
+    Rule{"anomaly.gzip-extra-member", Category::anomaly, Severity::low, Confidence::medium, "More than one gzip member",
+         "Readers that stop after the first member never see the rest. Parallel compressors (pigz, bgzip, estargz) make such files innocently; all members were audited.",
+         "Nothing, when the tool that built the image is known to do this.", {"T1027"}},
+    Rule{"hidden-content.trailing-data", Category::hidden_content, Severity::medium, Confidence::medium, "Data behind the end of a stream or archive",
+         "Bytes behind the end are ignored by most readers and so a place to hide things. They were audited as a file of their own.", rebuild, {"T1027.009"}},
+    Rule{"anomaly.tar-path-escape", Category::anomaly, Severity::high, Confidence::medium, "Archive entry names a path outside of the root",
+         "An entry with \"..\" writes outside of the image when it is unpacked by a careless program.", do_not_use, {"T1611"}},
+    Rule{"anomaly.tar-duplicate-entry", Category::anomaly, Severity::low, Confidence::medium, "The same path twice in one layer",
+         "Readers differ in which of the two they take. All copies were audited; the last one is what a container sees.", rebuild, {"T1027"}},
+    Rule{"hidden-content.whiteout-with-content", Category::hidden_content, Severity::medium, Confidence::high, "Content under a whiteout name",
+         "A whiteout is an empty marker. One that carries content hides it from everybody who only looks at the files of a container.", rebuild, {"T1564.001"}},
+    Rule{"hidden-content.malformed-whiteout", Category::hidden_content, Severity::medium, Confidence::medium, "Malformed whiteout marker",
+         "A marker that engines read in different ways removes other files in one engine than in another.", do_not_use, {"T1564.001"}},
+    Rule{"hidden-content.unreferenced-blob", Category::hidden_content, Severity::low, Confidence::medium, "Blob that no manifest refers to",
+         "The archive carries data that is not part of any image in it. Tools leave such rests behind; it is also a way to bring content along unseen.",
+         "Remove the blob, or find out where it comes from.", {"T1027.009"}},
+    Rule{"anomaly.tar-too-many-entries", Category::anomaly, Severity::medium, Confidence::high, "More entries than the limit", "Archives with millions of entries are made to exhaust scanners.",
+         "Raise --limit-layer-entries when the image is known to be so large.", {"T1499"}},
+    Rule{"anomaly.compression-bomb", Category::anomaly, Severity::medium, Confidence::high, "Content that expands beyond the limit",
+         "Content that unpacks to a multiple of its size is made to exhaust scanners. Large files of zeros do it innocently.",
+         "Raise the limit named in the message when the file is known.", {"T1499"}},
+    Rule{"obfuscation.encrypted-archive", Category::obfuscation, Severity::low, Confidence::medium, "Encrypted archive",
+         "Encrypted content cannot be audited. Test data and licensed installers are encrypted too.", "Find out what the archive is for.", {"T1027.013"}},
+    Rule{"anomaly.foreign-layer", Category::anomaly, Severity::medium, Confidence::high, "Layer is fetched from a foreign address",
+         "Clients download the layer from a URL that the manifest names, so that its bytes never passed an audit.", do_not_use, {"T1105"}},
+    Rule{"anomaly.layer-count", Category::anomaly, Severity::medium, Confidence::high, "Manifest and config name different numbers of layers",
+         "Which layers a container has then depends on the reader.", do_not_use, {"T1027"}},
+};
+
+}  // namespace
+
+std::span<const Rule> audit_rules() { return rules; }
+
+}  // namespace lazaret::audit

@@ -1,0 +1,124 @@
+#include "audit/file_assembler.h"
+
+#include <algorithm>
+
+namespace lazaret::audit {
+
+struct FileAssembler::Buffer {
+  Buffer(std::uint64_t capacity, ByteBudget* budget_in) : charged(capacity), budget(budget_in) {
+    if (budget != nullptr) budget->take(charged);
+    bytes.reserve(static_cast<std::size_t>(capacity));
+  }
+  ~Buffer() {
+    std::vector<std::uint8_t>().swap(bytes);  // the memory is free before the budget says so
+    if (budget != nullptr) budget->give(charged);
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  std::vector<std::uint8_t> bytes;
+  const std::uint64_t charged;
+  ByteBudget* const budget;
+};
+
+FileAssembler::FileAssembler(std::uint64_t whole_limit, std::uint64_t window, std::uint64_t overlap,
+                             ByteBudget* budget, Sink sink)
+    : whole_limit_(whole_limit), window_(window), overlap_(overlap), budget_(budget), sink_(std::move(sink)) {}
+
+void FileAssembler::begin(std::uint64_t size) {
+  expected_ = size;
+  offset_ = 0;
+  first_ = true;
+  windowed_ = false;
+  single_ = {};
+  single_owner_.reset();
+  buffer_.reset();
+}
+
+void FileAssembler::start_buffer(std::uint64_t capacity) {
+  buffer_ = std::make_shared<Buffer>(capacity, budget_);
+}
+
+void FileAssembler::add(Bytes piece, const std::shared_ptr<const void>& owner) {
+  if (piece.empty()) return;
+  if (buffer_ == nullptr && single_.empty() && owner != nullptr && piece.size() == expected_ &&
+      piece.size() <= whole_limit_) {
+    single_ = piece;
+    single_owner_ = owner;
+    return;
+  }
+  if (buffer_ == nullptr) {
+    // A known size gets a buffer of that size; an unknown one starts small and moves up in steps.
+    windowed_ = expected_ != ~0ull && expected_ > whole_limit_;
+    start_buffer(windowed_ ? window_ : std::min<std::uint64_t>(expected_ == ~0ull ? 64ull << 10 : expected_, whole_limit_));
+    if (!single_.empty()) {
+      append(single_);
+      single_ = {};
+      single_owner_.reset();
+    }
+  }
+  append(piece);
+}
+
+void FileAssembler::append(Bytes piece) {
+  while (!piece.empty()) {
+    const std::uint64_t capacity = buffer_->charged;
+    std::uint64_t room = capacity - buffer_->bytes.size();
+    if (room == 0 && !windowed_) {
+      if (capacity < whole_limit_) {
+        auto old = std::move(buffer_);
+        start_buffer(std::min<std::uint64_t>(capacity * 4, whole_limit_));
+        buffer_->bytes.insert(buffer_->bytes.end(), old->bytes.begin(), old->bytes.end());
+        continue;
+      }
+      windowed_ = true;
+    }
+    if (room == 0) {
+      emit_window(false);
+      room = buffer_->charged - buffer_->bytes.size();
+    }
+    const auto part = piece.first(static_cast<std::size_t>(std::min<std::uint64_t>(room, piece.size())));
+    buffer_->bytes.insert(buffer_->bytes.end(), part.begin(), part.end());
+    piece = piece.subspan(part.size());
+  }
+}
+
+void FileAssembler::emit_window(bool last) {
+  std::shared_ptr<Buffer> full = std::move(buffer_);
+  std::vector<std::uint8_t> tail;
+  if (!last) {
+    const std::size_t keep = static_cast<std::size_t>(std::min<std::uint64_t>(overlap_, full->bytes.size() / 2));
+    tail.assign(full->bytes.end() - static_cast<std::ptrdiff_t>(keep), full->bytes.end());
+  }
+  const std::uint64_t size = full->bytes.size();
+  const Bytes bytes(full->bytes);
+  // Given away before the next buffer is asked for: whoever waits for the budget must not hold a part of it.
+  sink_({bytes, offset_, first_, last, std::move(full)});
+  first_ = false;
+  if (last) return;
+  offset_ += size - tail.size();
+  start_buffer(window_);
+  buffer_->bytes.insert(buffer_->bytes.end(), tail.begin(), tail.end());
+}
+
+void FileAssembler::add_zeros(std::uint64_t size) {
+  static constexpr std::uint8_t zeros[64 << 10] = {};
+  while (size > 0) {
+    const std::uint64_t part = std::min<std::uint64_t>(size, sizeof zeros);
+    add(Bytes(zeros, static_cast<std::size_t>(part)), nullptr);
+    size -= part;
+  }
+}
+
+void FileAssembler::end() {
+  if (buffer_ != nullptr) {
+    emit_window(true);
+  } else {
+    sink_({single_, 0, true, true, single_owner_});
+  }
+  single_ = {};
+  single_owner_.reset();
+  buffer_.reset();
+}
+
+}  // namespace lazaret::audit

@@ -1,0 +1,517 @@
+#include "audit/file_auditor.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "audit/encoded_text.h"
+#include "audit/unpack.h"
+#include "base/text.h"
+
+namespace lazaret::audit {
+namespace {
+
+using detect::FileFinding;
+using detect::Indicator;
+using format::FileKind;
+
+constexpr std::uint64_t kept_script_bytes = 128 << 10;
+constexpr std::uint64_t kept_database_bytes = 64ull << 20;
+constexpr std::size_t evidence_bytes = 400;
+
+// How a payload was reached inside a top-level file.
+struct Level {
+  std::vector<std::string> nested;  // names of containers' members, outermost first
+  std::vector<std::string> chain;   // decoding steps
+  unsigned depth = 0;
+  std::uint64_t whole_file = 0;     // members up to this size are held whole here
+};
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator) {
+  std::string text;
+  for (const std::string& part : parts) {
+    if (!text.empty()) text += separator;
+    text += part;
+  }
+  return text;
+}
+
+// Hits of one scan, sorted into a list per detector. Kept per thread so that its memory is reused.
+struct HitTable {
+  std::vector<engine::Hit> hits;
+  std::vector<std::vector<engine::PatternHit>> by_detector;
+  std::vector<std::uint32_t> touched;
+  std::vector<std::uint64_t> marks;  // ends of marks of encoded text
+
+  void clear() {
+    for (const std::uint32_t detector : touched) by_detector[detector].clear();
+    touched.clear();
+    marks.clear();
+    hits.clear();
+  }
+};
+
+}  // namespace
+
+class FileAuditor::Impl {
+ public:
+  Impl(const Ruleset& ruleset, const Limits& limits, FileOutcome& outcome)
+      : ruleset_(ruleset), limits_(limits), outcome_(outcome) {}
+
+  void audit(const FileInput& file) {
+    begin(file);
+    if (file.first) ++outcome_.files;
+    outcome_.bytes += file.content.size();
+    keep(file);
+
+    Level level;
+    level.whole_file = limits_.nested_whole_file_bytes;
+    Content content{file.path, file.content, file.content_offset, file.file_size, file.type, file.origin};
+    content.mode = file.mode;
+    content.uid = file.uid;
+    content.gid = file.gid;
+    content.first = file.first;
+    inspect(content, level);
+    end(file.content, file.first && file.last);
+  }
+
+  void audit_side_content(std::string_view what, std::uint64_t offset, Bytes bytes) {
+    FileInput file;
+    begin(file);
+    outcome_.bytes += bytes.size();
+    Level level;
+    level.whole_file = limits_.nested_whole_file_bytes;
+    level.nested.push_back(fmt_offset(what, offset));
+    inspect({level.nested.back(), bytes, 0, bytes.size(), classify(bytes, ""), detect::Origin::file}, level);
+    end({}, false);
+  }
+
+  void add_diagnostic(const Diagnostic& diagnostic, std::uint64_t entry, const std::string& path) {
+    FileInput file;
+    file.entry = entry;
+    file.path = path;
+    begin(file);
+    note(diagnostic, {});
+    end({}, false);
+  }
+
+  std::unique_ptr<Stream> open_stream(const FileInput& file);
+
+ private:
+  struct Content {
+    std::string_view path;
+    Bytes bytes;
+    std::uint64_t offset = 0, file_size = 0;
+    format::FileType type;
+    detect::Origin origin = detect::Origin::file;
+    std::uint32_t mode = 0, uid = 0, gid = 0;
+    bool first = true;
+    bool whole() const { return bytes.size() == file_size; }
+  };
+  class Report;
+  class Members;
+  class LargeFile;
+
+  static std::string fmt_offset(std::string_view what, std::uint64_t offset) {
+    return std::string(what) + "@" + std::to_string(offset);
+  }
+  static format::FileType classify(Bytes bytes, std::string_view path) {
+    return format::classify(clamp(bytes, 0, 4096), bytes.size(), path);
+  }
+
+  void begin(const FileInput& file) {
+    entry_ = file.entry;
+    path_ = file.path;
+    first_finding_ = outcome_.findings.size();
+    file_findings_ = 0;
+    decoded_text_ = 0;
+    nested_left_ = limits_.nested_bytes;
+  }
+
+  // The digests that package databases know are only needed, and so only made, for files in which something was found.
+  void end(Bytes content, bool whole) {
+    if (!whole || outcome_.findings.size() == first_finding_ || entry_ == LayerFinding::no_entry) return;
+    const Digest md5 = hash(HashAlgorithm::md5, content), sha1 = hash(HashAlgorithm::sha1, content);
+    for (std::size_t i = first_finding_; i < outcome_.findings.size(); ++i) {
+      outcome_.findings[i].md5 = as_text(md5.bytes());
+      outcome_.findings[i].sha1 = as_text(sha1.bytes());
+    }
+  }
+
+  void keep(const FileInput& file) {
+    if (!file.first || !file.last || file.entry == LayerFinding::no_entry) return;
+    if (!is_kept(file.path, file.type, file.file_size, file.mode)) return;
+    outcome_.kept.push_back({file.entry, file.path, std::string(as_text(file.content))});
+  }
+
+  void inspect(const Content& content, const Level& level);
+  bool scan(const Content& content, HitTable& table);
+  void inspect_encoded(const Content& content, const Level& level, const std::vector<std::uint64_t>& marks);
+  void inspect_nested(const Content& content, const Level& level);
+  void inspect_derived(std::string text, std::string step, const Content& parent, const Level& level);
+  void run_yara(const Content& content, const Level& level);
+
+  void add(const FileFinding& finding, const Content& content, const Level& level);
+  void note(const Diagnostic& diagnostic, const Level& level);
+  void add_incomplete(std::uint64_t bytes, std::string reason, const Level& level) {
+    std::string path = path_;
+    for (const std::string& name : level.nested) path += (path.empty() ? "" : " -> ") + name;
+    outcome_.incomplete.push_back({std::move(path), bytes, std::move(reason)});
+  }
+  UnpackLimits unpack_limits(const Level& level) const {
+    return {nested_left_, limits_.nested_ratio, limits_.ratio_grace, level.whole_file, &limits_};
+  }
+
+  const Ruleset& ruleset_;
+  const Limits& limits_;
+  FileOutcome& outcome_;
+
+  // Of the top-level file at hand.
+  std::uint64_t entry_ = LayerFinding::no_entry;
+  std::string path_;
+  std::size_t first_finding_ = 0;
+  std::uint64_t file_findings_ = 0, decoded_text_ = 0, nested_left_ = 0;
+  std::optional<format::ElfFile> large_elf_;  // of the first window of a large file
+};
+
+// What a detector says of one content.
+class FileAuditor::Impl::Report final : public detect::FileReport {
+ public:
+  Report(Impl& impl, const Content& content, const Level& level) : impl_(impl), content_(content), level_(level) {}
+
+  void add(FileFinding finding) override { impl_.add(finding, content_, level_); }
+  void add_indicator(Indicator indicator, std::uint64_t) override {
+    impl_.outcome_.indicators.emplace_back(std::move(indicator), impl_.path_);
+  }
+  void add_derived(std::string text, std::string step, std::uint64_t) override {
+    derived_.emplace_back(std::move(text), std::move(step));
+  }
+  std::vector<std::pair<std::string, std::string>> take_derived() { return std::move(derived_); }
+
+ private:
+  Impl& impl_;
+  const Content& content_;
+  const Level& level_;
+  std::vector<std::pair<std::string, std::string>> derived_;
+};
+
+// Takes what a container holds and audits it one level deeper.
+class FileAuditor::Impl::Members final : public UnpackHandler {
+ public:
+  Members(Impl& impl, const Level& level) : impl_(impl), level_(level) {}
+
+  void member(const std::string& path, std::uint32_t mode, std::uint64_t size, const FileContent& content) override {
+    impl_.nested_left_ -= std::min<std::uint64_t>(impl_.nested_left_, content.bytes.size());
+    impl_.outcome_.bytes += content.bytes.size();
+    Level level = deeper(path);
+    if (content.first) {
+      type_ = classify(content.bytes, path);
+      ++impl_.outcome_.files;
+    }
+    Content inner{level.nested.back(), content.bytes, content.offset, size == ~0ull ? content.offset + content.bytes.size() : size,
+                  type_, detect::Origin::file};
+    inner.mode = mode;
+    inner.first = content.first;
+    if (!(content.first && content.last)) {
+      inner.file_size = std::max(inner.file_size, content.offset + content.bytes.size() + 1);  // never whole
+    }
+    impl_.inspect(inner, level);
+  }
+  void side_content(std::string_view what, std::uint64_t offset, Bytes bytes) override {
+    impl_.outcome_.bytes += bytes.size();
+    Level level = deeper(fmt_offset(what, offset));
+    impl_.inspect({level.nested.back(), bytes, 0, bytes.size(), classify(bytes, ""), detect::Origin::file}, level);
+  }
+  void diagnostic(const Diagnostic& diagnostic) override { impl_.note(diagnostic, level_); }
+
+ private:
+  Level deeper(const std::string& name) const {
+    Level level = level_;
+    level.nested.push_back(name);
+    ++level.depth;
+    // Each level may hold one file whole while it looks inside: halving keeps the sum bounded.
+    level.whole_file = std::max<std::uint64_t>(level_.whole_file / 2, 1 << 20);
+    return level;
+  }
+
+  Impl& impl_;
+  const Level level_;
+  format::FileType type_;
+};
+
+void FileAuditor::Impl::inspect(const Content& content, const Level& level) {
+  if (content.bytes.empty()) return;
+  // One table per level: a detector's derived text and nested members are scanned while this one's hits are in use.
+  thread_local std::array<HitTable, 64> tables;
+  HitTable& table = tables[std::min<std::size_t>(level.depth, tables.size() - 1)];
+  if (!scan(content, table)) {
+    add_incomplete(content.bytes.size(), "the pattern pass did not finish on this file", level);
+  }
+
+  detect::FileView view;
+  view.path = content.path;
+  view.content = content.bytes;
+  view.content_offset = content.offset;
+  view.file_size = content.file_size;
+  view.type = content.type;
+  view.origin = content.origin;
+  view.mode = content.mode;
+  view.uid = content.uid;
+  view.gid = content.gid;
+  view.nesting = level.depth;
+  if (content.whole()) view.sha256 = sha256(content.bytes);
+
+  std::optional<format::ElfFile> elf;
+  if (content.type.kind == FileKind::elf) {
+    if (content.first) {
+      elf = format::parse_elf(content.bytes, content.file_size);
+      if (!content.whole()) large_elf_ = elf;
+    } else {
+      elf = large_elf_;
+    }
+    if (elf) view.elf = &*elf;
+  }
+
+  const FileKind kind = content.origin == detect::Origin::file ? content.type.kind : FileKind::script;
+  Report report(*this, content, level);
+  for (std::size_t d = 0; d < ruleset_.detectors().size(); ++d) {
+    const detect::Detector& detector = *ruleset_.detectors()[d];
+    if (detector.inspect == nullptr || !detector.kinds.contains(kind)) continue;
+    if (detector.trigger == detect::Trigger::on_hit && table.by_detector[d].empty()) continue;
+    view.hits = table.by_detector[d];
+    detector.inspect(view, report);
+  }
+  if (elf && content.first && content.whole()) {
+    for (const Diagnostic& diagnostic : elf->diagnostics) note(diagnostic, level);
+  }
+  const std::vector<std::uint64_t> marks = std::move(table.marks);
+  table.marks.clear();
+
+  if (ruleset_.yara() != nullptr) run_yara(content, level);
+  if (level.depth >= limits_.nesting_depth) {
+    if (is_container(content.type.kind)) {
+      add_incomplete(content.bytes.size(), "nested deeper than the limit of " + std::to_string(limits_.nesting_depth) + " levels", level);
+    }
+    return;
+  }
+  for (auto& [text, step] : report.take_derived()) inspect_derived(std::move(text), std::move(step), content, level);
+  inspect_encoded(content, level, marks);
+  if (content.whole()) inspect_nested(content, level);
+}
+
+bool FileAuditor::Impl::scan(const Content& content, HitTable& table) {
+  table.clear();
+  table.by_detector.resize(ruleset_.detectors().size());
+  const FileKind kind = content.origin == detect::Origin::file ? content.type.kind : FileKind::script;
+  const Ruleset::PatternSet& patterns = ruleset_.patterns_for(kind);
+  const auto status = patterns.database->scan(content.bytes, limits_.pattern_hits, table.hits);
+  for (const engine::Hit& hit : table.hits) {
+    const Ruleset::PatternOwner& owner = patterns.owners[hit.pattern];
+    if (owner.detector == nullptr) {
+      table.marks.push_back(hit.end);
+      continue;
+    }
+    if (!owner.detector->kinds.contains(kind)) continue;
+    auto& list = table.by_detector[owner.detector_index];
+    if (list.empty()) table.touched.push_back(owner.detector_index);
+    list.push_back({owner.pattern, hit.end});
+  }
+  return status == engine::ScanStatus::complete;
+}
+
+void FileAuditor::Impl::inspect_encoded(const Content& content, const Level& level, const std::vector<std::uint64_t>& marks) {
+  if (decoded_text_ >= limits_.encoded_text_bytes) return;
+  const bool as_text_kind = format::is_text(content.type.kind) || content.origin != detect::Origin::file;
+  if (as_text_kind) {
+    bool cut = false;
+    auto runs = codec::find_encoded_runs(as_text(content.bytes), 24, limits_.encoded_runs,
+                                         limits_.encoded_text_bytes - decoded_text_, &cut);
+    if (cut) {
+      add_incomplete(content.bytes.size(), "more encoded text than the limit allows to decode", level);
+    }
+    for (auto& run : runs) {
+      decoded_text_ += run.decoded.size();
+      if (!is_worth_auditing(run.decoded)) continue;
+      inspect_derived(std::move(run.decoded), run.form == codec::EncodedRun::Form::base64 ? "base64" : "hex", content, level);
+    }
+    return;
+  }
+  std::uint64_t done = 0;
+  for (const std::uint64_t end : marks) {
+    if (end <= done) continue;
+    std::uint64_t offset = 0;
+    auto decoded = decode_around(content.bytes, end, &offset, &done);
+    if (!decoded || decoded_text_ + decoded->size() > limits_.encoded_text_bytes) continue;
+    decoded_text_ += decoded->size();
+    inspect_derived(std::move(*decoded), "base64", content, level);
+  }
+}
+
+void FileAuditor::Impl::inspect_derived(std::string text, std::string step, const Content& parent, const Level& level) {
+  if (level.depth >= limits_.nesting_depth) {
+    add_incomplete(text.size(), "encoded deeper than the limit of " + std::to_string(limits_.nesting_depth) + " levels", level);
+    return;
+  }
+  Level deeper = level;
+  ++deeper.depth;
+  deeper.chain.push_back(std::move(step));
+  outcome_.bytes += text.size();
+  Content content{parent.path, as_bytes(text), 0, text.size(), classify(as_bytes(text), ""), parent.origin};
+  inspect(content, deeper);
+}
+
+void FileAuditor::Impl::inspect_nested(const Content& content, const Level& level) {
+  const FileKind kind = content.type.kind;
+  if (is_closed_container(kind)) {
+    add_incomplete(content.bytes.size(), "lazaret does not unpack " + std::string(format::name_of(kind)) + " archives", level);
+    return;
+  }
+  if (!is_container(kind)) return;
+  if (nested_left_ == 0) {
+    add_incomplete(content.bytes.size(), "the nested content of this file is larger than the limit", level);
+    return;
+  }
+  Members members(*this, level);
+  unpack(kind, content.path, content.bytes, unpack_limits(level), members);
+}
+
+void FileAuditor::Impl::run_yara(const Content& content, const Level& level) {
+  if (!content.whole()) {
+    if (content.first) add_incomplete(content.file_size, "too large for YARA rules, which need a file as a whole", level);
+    return;
+  }
+  const auto result = ruleset_.yara()->scan(content.bytes, {std::string(content.path), std::string(format::name_of(content.type.kind))},
+                                            limits_.yara_seconds);
+  if (!result.incomplete.empty()) add_incomplete(content.bytes.size(), "YARA: " + result.incomplete, level);
+  for (const engine::YaraMatch& match : result.matches) {
+    const std::string id = yara_rule_id(ruleset_.yara()->rules()[match.rule]);
+    const RuleDocument* document = ruleset_.find(id);
+    LayerFinding finding;
+    finding.rule = id;
+    finding.severity = document->severity;
+    finding.confidence = document->confidence;
+    finding.entry = entry_;
+    finding.path = path_;
+    finding.nested = level.nested;
+    finding.offset = match.offset;
+    finding.evidence = match.excerpt;
+    finding.chain = level.chain;
+    outcome_.findings.push_back(std::move(finding));
+  }
+}
+
+void FileAuditor::Impl::add(const FileFinding& found, const Content& content, const Level& level) {
+  if (file_findings_ == limits_.findings_per_file) {
+    add_incomplete(0, "more findings in this file than the limit; the rest is not listed", level);
+  }
+  if (file_findings_++ >= limits_.findings_per_file) return;
+
+  LayerFinding finding;
+  finding.rule = found.rule->id;
+  finding.severity = found.severity.value_or(found.rule->severity);
+  finding.confidence = found.confidence.value_or(found.rule->confidence);
+  finding.entry = entry_;
+  finding.path = path_;
+  finding.nested = level.nested;
+  finding.offset = content.offset + found.offset;
+  finding.evidence = found.evidence.substr(0, evidence_bytes);
+  finding.chain = level.chain;
+  finding.chain.insert(finding.chain.end(), found.chain.begin(), found.chain.end());
+  finding.indicators = found.indicators;
+  if (content.offset == 0 && (format::is_text(content.type.kind) || content.origin != detect::Origin::file)) {
+    const Bytes before = clamp(content.bytes, 0, found.offset);
+    finding.line = 1 + static_cast<std::uint64_t>(std::count(before.begin(), before.end(), '\n'));
+  }
+  // Overlapping windows see the same thing twice.
+  for (std::size_t i = first_finding_; i < outcome_.findings.size(); ++i) {
+    const LayerFinding& other = outcome_.findings[i];
+    if (other.rule == finding.rule && other.offset == finding.offset && other.nested == finding.nested &&
+        other.chain == finding.chain && other.evidence == finding.evidence) {
+      return;
+    }
+  }
+  outcome_.findings.push_back(std::move(finding));
+}
+
+void FileAuditor::Impl::note(const Diagnostic& diagnostic, const Level& level) {
+  if (diagnostic.unaudited) add_incomplete(diagnostic.bytes, diagnostic.message, level);
+  const RuleDocument* document = ruleset_.find(diagnostic.rule);
+  if (document == nullptr) document = ruleset_.find("anomaly.malformed");
+  LayerFinding finding;
+  finding.rule = document->id;
+  finding.severity = document->severity;
+  finding.confidence = document->confidence;
+  finding.entry = entry_;
+  finding.path = path_;
+  finding.nested = level.nested;
+  finding.offset = diagnostic.offset;
+  finding.evidence = diagnostic.message;
+  finding.chain = level.chain;
+  // One of a kind for each content is enough: a broken archive can have a million of them.
+  for (std::size_t i = first_finding_; i < outcome_.findings.size(); ++i) {
+    if (outcome_.findings[i].rule == finding.rule && outcome_.findings[i].nested == finding.nested) return;
+  }
+  outcome_.findings.push_back(std::move(finding));
+}
+
+// A large compressed file or archive: its windows are scanned as they are by audit(); its content is unpacked here as it streams by.
+class FileAuditor::Impl::LargeFile final : public FileAuditor::Stream {
+ public:
+  LargeFile(Impl& impl, const FileInput& file, const Level& level)
+      : impl_(impl), file_(file), members_(impl, level) {
+    impl_.begin(file_);
+    unpacker_ = open_unpacker(file.type.kind, file.path, impl_.unpack_limits(level), members_);
+  }
+  void feed(Bytes bytes) override { unpacker_->feed(bytes); }
+  void finish() override { unpacker_->finish(); }
+
+ private:
+  Impl& impl_;
+  const FileInput file_;
+  Members members_;
+  std::unique_ptr<StreamUnpacker> unpacker_;
+};
+
+std::unique_ptr<FileAuditor::Stream> FileAuditor::Impl::open_stream(const FileInput& file) {
+  Level level;
+  level.whole_file = limits_.nested_whole_file_bytes;
+  return std::make_unique<LargeFile>(*this, file, level);
+}
+
+FileAuditor::FileAuditor(const Ruleset& ruleset, const Limits& limits, FileOutcome& outcome)
+    : impl_(std::make_unique<Impl>(ruleset, limits, outcome)) {}
+FileAuditor::~FileAuditor() = default;
+void FileAuditor::audit(const FileInput& file) { impl_->audit(file); }
+void FileAuditor::audit_side_content(std::string_view what, std::uint64_t offset, Bytes bytes) {
+  impl_->audit_side_content(what, offset, bytes);
+}
+void FileAuditor::add_diagnostic(const Diagnostic& diagnostic, std::uint64_t entry, const std::string& path) {
+  impl_->add_diagnostic(diagnostic, entry, path);
+}
+std::unique_ptr<FileAuditor::Stream> FileAuditor::open_stream(const FileInput& file) { return impl_->open_stream(file); }
+
+bool is_kept(std::string_view path, const format::FileType& type, std::uint64_t size, std::uint32_t mode) {
+  const auto under = [&](std::string_view folder) { return path.starts_with(folder); };
+  if (under("/var/lib/dpkg/") || under("/lib/apk/db/") || under("/usr/lib/apk/db/")) {
+    const bool database = path.ends_with(".md5sums") || path == "/var/lib/dpkg/status" || under("/var/lib/dpkg/status.d/") ||
+                          path == "/var/lib/dpkg/diversions" || path.ends_with("/db/installed") || path.ends_with(".list") ||
+                          path.ends_with(".conffiles");
+    if (database) return size <= kept_database_bytes;
+  }
+  if (size > kept_script_bytes) return false;
+  if (type.kind == FileKind::script) return type.language == format::Language::shell || (mode & 0111) != 0;
+  if (!format::is_text(type.kind)) return false;
+  if (under("/etc/cron") || under("/var/spool/cron/") || under("/etc/profile") || under("/etc/init.d/") || under("/etc/systemd/") ||
+      under("/usr/lib/systemd/system/") || under("/lib/systemd/system/") || under("/etc/supervisor") || under("/etc/s6") ||
+      under("/etc/services.d/") || under("/etc/cont-init.d/")) {
+    return true;
+  }
+  for (const std::string_view file : {"/etc/ld.so.preload", "/etc/passwd", "/etc/os-release", "/usr/lib/os-release", "/etc/rc.local",
+                                      "/etc/bash.bashrc", "/root/.bashrc", "/root/.profile", "/etc/inittab", "/etc/supervisord.conf"}) {
+    if (path == file) return true;
+  }
+  return type.language == format::Language::shell || type.language == format::Language::crontab ||
+         ((mode & 0111) != 0 && type.language != format::Language::none);
+}
+
+}  // namespace lazaret::audit

@@ -1,0 +1,432 @@
+#include "audit/image_auditor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "audit/file_auditor.h"
+#include "audit/package_index.h"
+#include "audit/paths.h"
+#include "audit/reach.h"
+#include "audit/root_file_system.h"
+#include "base/text.h"
+
+namespace lazaret::audit {
+namespace {
+
+using detect::Origin;
+
+// The merged image as the detectors of whole images see it.
+class View final : public detect::ImageView {
+ public:
+  View(const std::string& reference, const format::ManifestDescription& manifest, const RootFileSystem& root)
+      : reference_(reference), manifest_(manifest), root_(root) {}
+
+  const std::string& reference() const override { return reference_; }
+  const format::ManifestDescription& manifest() const override { return manifest_; }
+  std::optional<detect::RootEntry> find(std::string_view path) const override {
+    auto found = root_.find(path);
+    if (!found) return std::nullopt;
+    last_ = std::move(*found);
+    return to_entry(last_);
+  }
+  void for_each(const std::function<void(const detect::RootEntry&)>& visit) const override {
+    root_.for_each([&](const RootFileSystem::Found& found) { visit(to_entry(found)); });
+  }
+  std::optional<std::string_view> script_text(std::string_view path) const override { return root_.kept_text(path); }
+
+ private:
+  static detect::RootEntry to_entry(const RootFileSystem::Found& found) {
+    detect::RootEntry entry;
+    entry.path = found.record.path;
+    entry.layer = found.layer;
+    entry.mode = found.record.mode;
+    entry.size = found.record.size;
+    entry.type = found.record.file_type;
+    entry.is_directory = found.record.type == format::TarType::directory;
+    entry.is_symlink = found.record.type == format::TarType::symlink;
+    entry.link_target = found.record.link_target;
+    return entry;
+  }
+
+  const std::string& reference_;
+  const format::ManifestDescription& manifest_;
+  const RootFileSystem& root_;
+  mutable RootFileSystem::Found last_;  // holds what the last find() points to
+};
+
+// Makes the report of one image, step by step; finish() reads as the list of them.
+class Merge {
+ public:
+  Merge(const Ruleset& ruleset, const Limits& limits, const format::ImageDescription& image,
+        const std::map<std::string, AuditedBlob>& blobs)
+      : ruleset_(ruleset), limits_(limits), image_(image), blobs_(blobs) {
+    report_.target = image.reference;
+    report_.image_digest = image.digest.str();
+    report_.image_media_type = image.media_type;
+    report_.engine_version = engine_version();
+    report_.ruleset = ruleset.digest();
+  }
+
+  void audit_documents() {
+    for (const auto& [what, why] : image_.unaudited) report_.incomplete.push_back({"", what, 0, why});
+    FileOutcome outcome;
+    FileAuditor auditor(ruleset_, limits_, outcome);
+    for (const Diagnostic& diagnostic : image_.diagnostics) auditor.add_diagnostic(diagnostic, LayerFinding::no_entry, "");
+    for (const auto& [name, text] : image_.documents) audit_text(auditor, name, text, Origin::metadata);
+    add(std::move(outcome), "", "", nullptr);
+  }
+
+  void audit_manifest(const format::ManifestDescription& manifest) {
+    Report::Manifest shown{manifest.digest.str(), manifest.platform, manifest.config_digest.str(), {}};
+    std::vector<const LayerAudit*> layers;
+    for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
+      const format::LayerReference& reference = manifest.layers[i];
+      const auto blob = blobs_.find(reference.key);
+      Report::Layer layer;
+      layer.digest = reference.descriptor.digest.str();
+      layer.media_type = reference.descriptor.media_type;
+      layer.size = reference.descriptor.size;
+      layer.created_by = created_by(manifest.config, i);
+      if (blob == blobs_.end()) {
+        report_.incomplete.push_back({i < manifest.config.diff_ids.size() ? manifest.config.diff_ids[i].str() : "", reference.key,
+                                      reference.descriptor.size, "the layer could not be read"});
+      } else {
+        used_.insert(reference.key);
+        const LayerAudit& audit = blob->second.audit;
+        layers.push_back(&audit);
+        layer.diff_id = audit.diff_id.str();
+        if (layer.digest.empty()) layer.digest = audit.blob_digest.str();
+        if (layer.size == 0) layer.size = audit.blob_size;
+        check_diff_id(manifest, i, audit);
+        check_media_type(manifest, reference.descriptor.media_type, audit);
+      }
+      shown.layers.push_back(std::move(layer));
+    }
+    if (manifest.is_image && manifest.config.diff_ids.size() != manifest.layers.size()) {
+      add_finding("anomaly.layer-count", manifest.digest.str(), "",
+                  fmt::format("the manifest has {} layers, the config {} diff_ids", manifest.layers.size(), manifest.config.diff_ids.size()));
+    }
+    report_.manifests.push_back(std::move(shown));
+
+    const RootFileSystem root(layers);
+    audit_config(manifest);
+    std::vector<std::string> paths;
+    for (const LayerAudit* layer : layers) {
+      for (const LayerFinding& finding : layer->findings) paths.push_back(finding.path);
+      for (const KeptFile& file : layer->kept) paths.push_back(file.path);
+    }
+    const PackageIndex packages(root, paths);
+    const Reach reach = reach_of(root, manifest.config, [&](std::string_view path) {
+      const auto text = root.kept_text(path);
+      if (!text) return false;
+      const Digest md5 = hash(HashAlgorithm::md5, as_bytes(*text)), sha1 = hash(HashAlgorithm::sha1, as_bytes(*text));
+      return packages.unmodified_package(path, as_text(md5.bytes()), as_text(sha1.bytes())).has_value();
+    });
+    for (std::size_t i = 0; i < layers.size(); ++i) add_layer(*layers[i], i, manifest.digest.str(), root, packages, reach);
+    inspect_image(manifest, root, reach);
+  }
+
+  // Whether each blob is what its name says; and blobs that no manifest refers to, which are part of what was handed over too.
+  void add_blobs() {
+    for (const auto& [key, audited] : blobs_) {
+      const LayerAudit& blob = audited.audit;
+      const Digest& claimed = audited.offer.digest;
+      if (claimed.algorithm() == HashAlgorithm::sha256 && !claimed.empty() && claimed != blob.blob_digest && !blob.ended_early) {
+        add_finding("integrity.blob-digest", "", blob.diff_id.str(),
+                    fmt::format("the blob is named {}, its bytes are {}", claimed.str(), blob.blob_digest.str()));
+      }
+      if (used_.contains(key)) continue;
+      report_.bytes += blob.bytes;
+      report_.files += blob.files;
+      add_finding("hidden-content.unreferenced-blob", "", blob.diff_id.str(), fmt::format("{} ({} bytes)", key, blob.blob_size));
+      for (const LayerFinding& finding : blob.findings) add(finding, "", blob.diff_id.str(), false, {});
+      for (const LayerIncomplete& part : blob.incomplete) {
+        report_.incomplete.push_back({blob.diff_id.str(), part.path, part.bytes, part.reason});
+      }
+      for (const auto& [indicator, path] : blob.indicators) index_of(indicator);
+    }
+  }
+
+  Report take() && { return std::move(report_); }
+
+ private:
+  static std::string created_by(const format::ImageConfig& config, std::size_t layer) {
+    std::size_t number = 0;
+    for (const auto& step : config.history) {
+      if (step.empty_layer) continue;
+      if (number++ == layer) return step.created_by;
+    }
+    return "";
+  }
+
+  void check_diff_id(const format::ManifestDescription& manifest, std::size_t i, const LayerAudit& blob) {
+    if (i >= manifest.config.diff_ids.size() || blob.ended_early) return;
+    const Digest& claimed = manifest.config.diff_ids[i];
+    if (claimed.algorithm() != blob.diff_id.algorithm() || claimed == blob.diff_id) return;
+    add_finding("integrity.diff-id", manifest.digest.str(), blob.diff_id.str(),
+                fmt::format("the config says {}, the layer's bytes are {}", claimed.str(), blob.diff_id.str()));
+  }
+
+  void check_media_type(const format::ManifestDescription& manifest, std::string_view type, const LayerAudit& blob) {
+    const std::string_view declared = type.ends_with("gzip")                                        ? "gzip"
+                                      : type.ends_with("+zstd")                                     ? "zstd"
+                                      : type.ends_with(".layer.v1.tar") || type.ends_with(".diff.tar") ? "plain"
+                                                                                                    : "";
+    if (declared.empty() || declared == blob.encoding || blob.blob_size == 0) return;
+    add_finding("anomaly.media-type-mismatch", manifest.digest.str(), blob.diff_id.str(),
+                fmt::format("the layer is declared as {} but its bytes are {}", type, blob.encoding));
+  }
+
+  void audit_text(FileAuditor& auditor, const std::string& path, std::string_view text, Origin origin) {
+    if (text.empty()) return;
+    FileInput input;
+    input.path = path;
+    input.content = as_bytes(text);
+    input.file_size = text.size();
+    input.type = format::classify(clamp(input.content, 0, 4096), text.size(), "");
+    input.origin = origin;
+    if (origin != Origin::metadata && input.type.language == format::Language::none) input.type.language = format::Language::shell;
+    auditor.audit(input);
+  }
+
+  void audit_config(const format::ManifestDescription& manifest) {
+    const format::ImageConfig& config = manifest.config;
+    FileOutcome run, built;
+    FileAuditor running(ruleset_, limits_, run), building(ruleset_, limits_, built);
+    for (const ConfigCommand& command : config_commands(config)) audit_text(running, command.path, command.text, Origin::config);
+    for (const std::string& variable : config.env) {
+      const auto equals = variable.find('=');
+      const std::string name = variable.substr(0, equals);
+      audit_text(running, "config.Env." + name, equals == std::string::npos ? std::string_view() : std::string_view(variable).substr(equals + 1),
+                 Origin::environment);
+    }
+    for (const auto& [name, value] : config.labels) audit_text(running, "config.Labels." + name, value, Origin::metadata);
+    for (const auto& [path, value] : config.other_strings) audit_text(running, "config." + path, value, Origin::metadata);
+    for (const auto& [name, value] : manifest.annotations) audit_text(running, "annotation." + name, value, Origin::metadata);
+    for (std::size_t i = 0; i < config.history.size(); ++i) {
+      const std::string path = fmt::format("history[{}]", i);
+      audit_text(building, path, config.history[i].created_by, Origin::history);
+      audit_text(building, path + ".comment", config.history[i].comment, Origin::history);
+    }
+    Context started, at_build;
+    started.reached = true;
+    at_build.build_time = true;
+    add(std::move(run), manifest.digest.str(), "", &started);
+    add(std::move(built), manifest.digest.str(), "", &at_build);
+  }
+
+  void add(FileOutcome outcome, const std::string& manifest, const std::string& layer, const Context* context) {
+    report_.bytes += outcome.bytes;
+    for (const LayerFinding& finding : outcome.findings) {
+      Context place;
+      if (context != nullptr) place = *context;
+      // Labels and annotations are read by people and tools, but no container starts them.
+      if (finding.path.starts_with("config.Labels.") || finding.path.starts_with("annotation.")) place.reached = false;
+      add(finding, manifest, layer, false, place);
+    }
+    for (const LayerIncomplete& part : outcome.incomplete) report_.incomplete.push_back({layer, part.path, part.bytes, part.reason});
+    for (const auto& [indicator, path] : outcome.indicators) index_of(indicator);
+  }
+
+  void add_layer(const LayerAudit& layer, std::size_t number, const std::string& manifest, const RootFileSystem& root,
+                 const PackageIndex& packages, const Reach& reach) {
+    const bool new_layer = counted_.insert(layer.diff_id.str()).second;
+    if (new_layer) {
+      report_.bytes += layer.bytes;
+      report_.files += layer.files;
+      for (const LayerIncomplete& part : layer.incomplete) {
+        report_.incomplete.push_back({layer.diff_id.str(), part.path, part.bytes, part.reason});
+      }
+      for (const auto& [indicator, path] : layer.indicators) index_of(indicator);
+    }
+    for (const LayerFinding& finding : layer.findings) {
+      Context context;
+      std::vector<std::string> chain;
+      const bool visible = finding.entry != LayerFinding::no_entry && root.is_visible(number, finding.entry);
+      if (finding.entry != LayerFinding::no_entry) {
+        const Entry entry = layer.entries.at(finding.entry);
+        if (visible) {
+          if (const auto reached = reach.find(finding.path); reached != reach.end()) {
+            context.reached = true;
+            chain = reached->second;
+          }
+        }
+        if (const auto package = packages.unmodified_package(finding.path, finding.md5, finding.sha1)) {
+          context.package_file = true;
+          context.package = *package;
+        }
+        context.documentation = is_documentation_path(finding.path) && (entry.mode & 0111) == 0 &&
+                                entry.file_type.kind != format::FileKind::elf && entry.file_type.kind != format::FileKind::pe;
+      }
+      add(finding, manifest, layer.diff_id.str(), visible, context, chain);
+    }
+  }
+
+  void inspect_image(const format::ManifestDescription& manifest, const RootFileSystem& root, const Reach& reach) {
+    const View view(image_.reference, manifest, root);
+    for (const detect::Detector* detector : ruleset_.detectors()) {
+      if (detector->inspect_image == nullptr) continue;
+      std::vector<detect::ImageFinding> findings;
+      detector->inspect_image(view, findings);
+      for (detect::ImageFinding& found : findings) {
+        LayerFinding finding;
+        finding.rule = found.rule->id;
+        finding.severity = found.severity.value_or(found.rule->severity);
+        finding.confidence = found.confidence.value_or(found.rule->confidence);
+        finding.path = std::move(found.path);
+        finding.evidence = std::move(found.evidence);
+        finding.chain = std::move(found.chain);
+        finding.indicators = std::move(found.indicators);
+        std::string layer;
+        Context context;
+        bool visible = false;
+        if (!finding.path.empty()) {
+          if (const auto entry = root.find_exact(finding.path)) {
+            layer = root.layers()[entry->layer]->diff_id.str();
+            visible = true;
+            context.reached = reach.contains(finding.path);
+          } else if (finding.path.starts_with("config.")) {
+            context.reached = true;
+          }
+        }
+        add(finding, manifest.digest.str(), layer, visible, context);
+      }
+    }
+  }
+
+  void add_finding(const std::string& rule, const std::string& manifest, const std::string& layer, std::string evidence) {
+    const RuleDocument* document = ruleset_.find(rule);
+    LayerFinding finding;
+    finding.rule = rule;
+    finding.severity = document->severity;
+    finding.confidence = document->confidence;
+    finding.evidence = std::move(evidence);
+    add(finding, manifest, layer, false, {});
+  }
+
+  void add(const LayerFinding& from, const std::string& manifest, const std::string& layer, bool visible, const Context& context,
+           const std::vector<std::string>& reached_by = {}) {
+    const RuleDocument* document = ruleset_.find(from.rule);
+    if (document == nullptr) return;  // an audit of another ruleset never gets here: the cache is keyed by it
+    Finding finding;
+    finding.rule = from.rule;
+    finding.category = document->category;
+    finding.severity = from.severity;
+    finding.confidence = from.confidence;
+    finding.title = document->title;
+    finding.explanation = document->explanation;
+    finding.remediation = document->remediation;
+    finding.attack = document->attack;
+    finding.location = {manifest, layer, from.path, from.offset, from.line, visible, from.nested};
+    finding.evidence = from.evidence;
+    finding.chain = reached_by;
+    finding.chain.insert(finding.chain.end(), from.chain.begin(), from.chain.end());
+    finding.context = context;
+    for (const detect::Indicator& indicator : from.indicators) finding.indicators.push_back(index_of(indicator));
+
+    std::string identity = from.rule + '\n' + layer + '\n' + from.path + '\n' + std::to_string(from.offset) + '\n' + from.evidence;
+    for (const std::string& name : from.nested) identity += '\n' + name;
+    for (const std::string& step : from.chain) identity += '\n' + step;
+    finding.id = sha256(as_bytes(identity)).hex().substr(0, 16);
+    // A layer that several platforms share is reported once; what one of them reaches, the image reaches.
+    if (const auto known = by_id_.find(finding.id); known != by_id_.end()) {
+      Finding& other = report_.findings[known->second];
+      other.location.in_final_rootfs |= visible;
+      if (context.reached && !other.context.reached) {
+        other.context.reached = true;
+        other.chain = finding.chain;
+      }
+      other.context.package_file &= context.package_file;
+      return;
+    }
+    if (report_.findings.size() >= limits_.findings) {
+      if (report_.findings.size() == limits_.findings && !cut_) {
+        cut_ = true;
+        report_.incomplete.push_back({"", "", 0, fmt::format("more than {} findings; the rest is not listed", limits_.findings)});
+      }
+      return;
+    }
+    by_id_.emplace(finding.id, report_.findings.size());
+    report_.findings.push_back(std::move(finding));
+  }
+
+  std::size_t index_of(const detect::Indicator& indicator) {
+    const auto key = std::pair(indicator.type, indicator.value);
+    const auto [known, is_new] = indicators_.emplace(key, report_.indicators.size());
+    if (is_new) {
+      report_.indicators.push_back(indicator);
+    } else {
+      report_.indicators[known->second].validated |= indicator.validated;
+    }
+    return known->second;
+  }
+
+  const Ruleset& ruleset_;
+  const Limits& limits_;
+  const format::ImageDescription& image_;
+  const std::map<std::string, AuditedBlob>& blobs_;
+  Report report_;
+  std::set<std::string> used_;     // keys of blobs that manifests refer to
+  std::set<std::string> counted_;  // diff_ids whose bytes have been counted
+  std::map<std::string, std::size_t> by_id_;
+  std::map<std::pair<std::string, std::string>, std::size_t> indicators_;
+  bool cut_ = false;
+};
+
+// Findings refer to indicators by index, so the indicators must not depend on the order in which layers came in.
+void sort_indicators(Report& report) {
+  std::vector<std::size_t> order(report.indicators.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::tie(report.indicators[a].type, report.indicators[a].value) < std::tie(report.indicators[b].type, report.indicators[b].value);
+  });
+  std::vector<std::size_t> place(order.size());
+  std::vector<detect::Indicator> sorted;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    place[order[i]] = i;
+    sorted.push_back(std::move(report.indicators[order[i]]));
+  }
+  report.indicators = std::move(sorted);
+  for (Finding& finding : report.findings) {
+    for (std::size_t& index : finding.indicators) index = place[index];
+    std::sort(finding.indicators.begin(), finding.indicators.end());
+    finding.indicators.erase(std::unique(finding.indicators.begin(), finding.indicators.end()), finding.indicators.end());
+  }
+}
+
+}  // namespace
+
+ImageAuditor::ImageAuditor(std::shared_ptr<const Ruleset> ruleset, AuditMachine& machine, const Policy& policy, Cache* cache)
+    : ruleset_(std::move(ruleset)), machine_(machine), policy_(policy), cache_(cache) {}
+
+std::unique_ptr<BlobWriter> ImageAuditor::begin(const BlobOffer& offer) {
+  if (cache_ != nullptr) {
+    if (auto known = cache_->find(offer)) {
+      const std::lock_guard lock(mutex_);
+      ++cached_;
+      blobs_.insert_or_assign(offer.key, AuditedBlob{offer, std::move(*known)});
+      return nullptr;
+    }
+  }
+  return std::make_unique<LayerAuditor>(ruleset_, machine_, offer, [this, offer](LayerAudit audit) {
+    if (cache_ != nullptr) cache_->store(offer, audit);
+    const std::lock_guard lock(mutex_);
+    blobs_.insert_or_assign(offer.key, AuditedBlob{offer, std::move(audit)});
+  });
+}
+
+Report ImageAuditor::finish(const format::ImageDescription& image) {
+  Merge merge(*ruleset_, machine_.limits, image, blobs_);
+  merge.audit_documents();
+  for (const format::ManifestDescription& manifest : image.manifests) merge.audit_manifest(manifest);
+  merge.add_blobs();
+  Report report = std::move(merge).take();
+  sort_indicators(report);
+  judge(policy_, report);
+  return report;
+}
+
+}  // namespace lazaret::audit

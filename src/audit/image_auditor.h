@@ -1,0 +1,48 @@
+// All blobs of an image -> its report.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "audit/cache.h"
+#include "audit/layer_auditor.h"
+#include "audit/policy.h"
+#include "audit/report.h"
+#include "base/blob_stream.h"
+#include "format/image.h"
+
+namespace lazaret::audit {
+
+// A blob as it was offered and as it is.
+struct AuditedBlob {
+  BlobOffer offer;
+  LayerAudit audit;
+};
+
+// Give it to a source as the consumer of its blobs, then call finish() with what the source says the image is.
+class ImageAuditor final : public BlobConsumer {
+ public:
+  // `cache` may be null. All must outlive it.
+  ImageAuditor(std::shared_ptr<const Ruleset> ruleset, AuditMachine& machine, const Policy& policy, Cache* cache);
+
+  std::unique_ptr<BlobWriter> begin(const BlobOffer& offer) override;
+
+  // Once, after the source has delivered everything.
+  Report finish(const format::ImageDescription& image);
+
+  // Blobs whose audit came from the cache.
+  std::size_t cached_blobs() const { return cached_; }
+
+ private:
+  const std::shared_ptr<const Ruleset> ruleset_;
+  AuditMachine& machine_;
+  const Policy& policy_;
+  Cache* const cache_;
+  std::mutex mutex_;
+  std::map<std::string, AuditedBlob> blobs_;  // by BlobOffer::key
+  std::size_t cached_ = 0;
+};
+
+}  // namespace lazaret::audit

@@ -1,0 +1,450 @@
+#include "audit/layer_auditor.h"
+
+#include <algorithm>
+#include <cassert>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "audit/file_assembler.h"
+#include "audit/file_auditor.h"
+#include "audit/paths.h"
+#include "audit/unpack.h"
+#include "codec/decoder.h"
+#include "format/tar.h"
+
+namespace lazaret::audit {
+namespace {
+
+using format::FileKind;
+
+constexpr std::size_t chunk_bytes = 1 << 20;
+// Files of one job for a worker: enough to make handing it over cheap, few enough to spread the work.
+constexpr std::size_t batch_bytes = 1 << 20;
+constexpr std::size_t batch_files = 256;
+constexpr std::size_t diagnostics_of_a_kind = 16;
+
+// Decoded bytes. Charged to the machine's budget until the last file in it has been audited.
+struct Chunk {
+  explicit Chunk(ByteBudget& budget_in) : budget(budget_in) {
+    budget.take(chunk_bytes);
+    bytes = std::make_unique_for_overwrite<std::uint8_t[]>(chunk_bytes);
+  }
+  ~Chunk() {
+    bytes.reset();
+    budget.give(chunk_bytes);
+  }
+  Chunk(const Chunk&) = delete;
+  Chunk& operator=(const Chunk&) = delete;
+
+  Bytes view() const { return {bytes.get(), size}; }
+
+  ByteBudget& budget;
+  std::unique_ptr<std::uint8_t[]> bytes;
+  std::size_t size = 0;
+};
+
+// Something for a worker to audit, with what keeps its bytes alive.
+struct Task {
+  FileInput file;
+  std::shared_ptr<const void> owner;
+  std::string side_content;  // what it is, when it is not a file
+  std::vector<std::uint8_t> side_bytes;
+};
+
+}  // namespace
+
+class LayerAuditor::Impl final : private format::TarHandler {
+ public:
+  Impl(std::shared_ptr<const Ruleset> ruleset, AuditMachine& machine, BlobOffer offer, Done done)
+      : ruleset_(std::move(ruleset)),
+        machine_(machine),
+        limits_(machine.limits),
+        offer_(std::move(offer)),
+        done_(std::move(done)),
+        chunks_(64),
+        assembler_(limits_.whole_file_bytes, limits_.file_window_bytes, limits_.file_window_overlap, &machine.buffers,
+                   [this](FileContent content) { take(std::move(content)); }),
+        tar_(limits_, *this) {
+    splitter_ = std::thread([this] { split(); });
+  }
+
+  ~Impl() override {
+    if (!ended_) end("the blob ended early");
+  }
+
+  bool write(Bytes bytes) {
+    blob_hasher_.update(bytes);
+    audit_.blob_size += bytes.size();
+    if (decoder_ == nullptr) {
+      // The first bytes decide how the blob is encoded; they may come one by one.
+      head_.insert(head_.end(), bytes.begin(), bytes.end());
+      if (head_.size() < 8) return true;
+      start_decoder();
+      const std::vector<std::uint8_t> head = std::move(head_);
+      decode(head);
+      return true;
+    }
+    decode(bytes);
+    return true;
+  }
+
+  // `failure`: why the blob is not complete, "" when it is.
+  void end(std::string failure) {
+    assert(!ended_);
+    ended_ = true;
+    if (decoder_ == nullptr) {
+      start_decoder();
+      const std::vector<std::uint8_t> head = std::move(head_);
+      decode(head);
+    }
+    decode({});
+    decoder_->end_of_input();
+    flush_chunk();
+    flush(stream_side_);
+    chunks_.close();
+    splitter_.join();
+    wait_for_workers();
+
+    audit_.blob_digest = blob_hasher_.finish();
+    audit_.diff_id = diff_hasher_.finish();
+    collect(std::move(failure));
+    done_(std::move(audit_));
+  }
+
+ private:
+  // --- on the caller's thread -----------------------------------------------------------------------------------------------
+  void start_decoder() {
+    const codec::Encoding encoding = codec::sniff(head_);
+    audit_.encoding = codec::name_of(encoding);
+    decoder_ = codec::make_decoder(encoding, {limits_.layer_bytes, limits_.ratio, limits_.ratio_grace, limits_.decoder_window},
+                                   &stream_side_content_);
+  }
+
+  void decode(Bytes bytes) {
+    for (;;) {
+      if (chunk_ == nullptr) chunk_ = std::make_shared<Chunk>(machine_.chunks);
+      const std::size_t room = chunk_bytes - chunk_->size;
+      const std::size_t written = decoder_->decode(bytes, {chunk_->bytes.get() + chunk_->size, room});
+      chunk_->size += written;
+      machine_.decoded_bytes += written;
+      if (chunk_->size == chunk_bytes) flush_chunk();
+      if (written < room && bytes.empty()) return;
+    }
+  }
+
+  void flush_chunk() {
+    if (chunk_ != nullptr && chunk_->size > 0) chunks_.push(std::move(chunk_));
+    chunk_.reset();
+  }
+
+  struct SideItem {
+    std::string what;
+    std::uint64_t offset = 0;
+    std::vector<std::uint8_t> bytes;
+  };
+  // Content of the encoded stream that is not content of the layer.
+  class StreamSide final : public codec::SideContent {
+   public:
+    explicit StreamSide(Impl& impl) : impl_(impl) {}
+    void side_bytes(std::string_view what, std::uint64_t offset, Bytes piece, bool first) override {
+      impl_.add_side(impl_.stream_side_, what, offset, piece, first);
+    }
+
+   private:
+    Impl& impl_;
+  };
+
+  void add_side(SideItem& item, std::string_view what, std::uint64_t offset, Bytes piece, bool first) {
+    if (first || item.what != what) flush(item);
+    if (item.bytes.empty()) {
+      item.what = what;
+      item.offset = offset;
+    }
+    while (!piece.empty()) {
+      const std::size_t part = std::min(piece.size(), chunk_bytes - item.bytes.size());
+      item.bytes.insert(item.bytes.end(), piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(part));
+      piece = piece.subspan(part);
+      if (item.bytes.size() == chunk_bytes) flush(item);
+    }
+  }
+  void flush(SideItem& item) {
+    if (item.bytes.empty()) return;
+    const std::uint64_t next = item.offset + item.bytes.size();
+    if (&item == &tar_side_) {
+      Task task;
+      task.side_content = item.what;
+      task.file.content_offset = item.offset;
+      task.side_bytes = std::move(item.bytes);
+      add(std::move(task));
+    } else {
+      // Rare and small: audited on the spot, in the order of the stream.
+      FileAuditor(*ruleset_, limits_, stream_outcome_).audit_side_content(item.what, item.offset, item.bytes);
+    }
+    item.bytes.clear();
+    item.offset = next;
+  }
+
+  // --- on the splitter's thread ---------------------------------------------------------------------------------------------
+  void split() {
+    bool decided = false;
+    while (auto chunk = chunks_.pop()) {
+      const Bytes bytes = (*chunk)->view();
+      diff_hasher_.update(bytes);
+      audit_.decoded_size += bytes.size();
+      if (!decided) {
+        decided = true;
+        audit_.is_tar = format::looks_like_tar(bytes);
+        if (!audit_.is_tar) begin_single_file();
+      }
+      current_ = *chunk;
+      if (audit_.is_tar) {
+        tar_.feed(bytes);
+      } else {
+        assembler_.add(bytes, current_);
+      }
+      current_.reset();
+    }
+    if (audit_.is_tar) {
+      tar_.finish();
+      flush(tar_side_);
+    } else {
+      if (!decided) begin_single_file();
+      assembler_.end();
+      end_stream();
+    }
+    submit_batch();
+  }
+
+  // A blob that is not a tar (a chart, an attestation, anything) is audited as one file.
+  void begin_single_file() {
+    tar_entry_ = {};
+    tar_entry_.size = ~0ull;
+    path_ = "/";
+    entry_number_ = LayerFinding::no_entry;
+    assembler_.begin(~0ull);
+  }
+
+  void entry(const format::TarEntry& entry) override {
+    tar_entry_ = entry;
+    path_ = canonical_path(entry.path);
+    if (path_escapes(entry.path)) {
+      note({"anomaly.tar-path-escape", "the entry \"" + entry.path + "\" names a path outside of the root", entry.header_offset, false, 0});
+    }
+    has_content_ = entry.type == format::TarType::file || entry.size > 0;
+    entry_number_ = audit_.entries.size();
+    if (has_content_) {
+      ++machine_.files;
+      assembler_.begin(entry.size);
+    }
+  }
+  void data(Bytes piece) override { assembler_.add(piece, current_); }
+  void hole(std::uint64_t size) override { assembler_.add_zeros(size); }
+  void entry_end() override {
+    type_ = {};
+    if (has_content_) assembler_.end();
+    end_stream();
+    Entry entry;
+    entry.path = path_;
+    entry.link_target = tar_entry_.link_target;
+    entry.type = tar_entry_.type;
+    entry.mode = tar_entry_.mode;
+    entry.size = tar_entry_.size;
+    entry.file_type = type_;
+    audit_.entries.append(entry);
+  }
+  void side_bytes(std::string_view what, std::uint64_t offset, Bytes piece, bool first) override {
+    add_side(tar_side_, what, offset, piece, first);
+  }
+  void diagnostic(Diagnostic diagnostic) override { note(std::move(diagnostic)); }
+
+  // A broken or hostile tar can give a diagnostic for each of millions of entries; a few of a kind say as much.
+  void note(Diagnostic diagnostic) {
+    if (++notes_[diagnostic.rule] > diagnostics_of_a_kind) return;
+    FileAuditor(*ruleset_, limits_, tar_outcome_).add_diagnostic(diagnostic, LayerFinding::no_entry, "");
+  }
+
+  void take(FileContent content) {
+    if (content.first) type_ = format::classify(clamp(content.bytes, 0, 4096), std::max<std::uint64_t>(tar_entry_.size == ~0ull ? content.bytes.size() : tar_entry_.size, content.bytes.size()), path_);
+    const bool whole = content.first && content.last;
+    if (content.bytes.empty() && whole) {
+      type_.kind = FileKind::empty;
+      return;
+    }
+    Task task;
+    task.owner = std::move(content.owner);
+    task.file.entry = entry_number_;
+    task.file.path = path_;
+    task.file.content = content.bytes;
+    task.file.content_offset = content.offset;
+    task.file.file_size = whole ? content.bytes.size() : std::max<std::uint64_t>(tar_entry_.size == ~0ull ? 0 : tar_entry_.size, content.offset + content.bytes.size() + (content.last ? 0 : 1));
+    task.file.first = content.first;
+    task.file.last = content.last;
+    task.file.type = type_;
+    task.file.mode = tar_entry_.mode & 07777;
+    task.file.uid = tar_entry_.uid;
+    task.file.gid = tar_entry_.gid;
+    if (!whole && content.first) begin_large_file(task.file);
+    if (stream_ != nullptr) {
+      // Windows overlap; the stream gets every byte once.
+      const std::uint64_t end = content.offset + content.bytes.size();
+      stream_->feed(content.bytes.last(static_cast<std::size_t>(end - stream_fed_)));
+      stream_fed_ = end;
+    }
+    add(std::move(task));
+  }
+
+  // A file too large to be held whole, whose content is a compressed stream or a tar, is unpacked on this thread as its bytes go by.
+  void begin_large_file(const FileInput& file) {
+    if (!is_container(file.type.kind) && !is_closed_container(file.type.kind)) return;
+    if (!is_stream_container(file.type.kind)) {
+      FileAuditor(*ruleset_, limits_, tar_outcome_)
+          .add_diagnostic({"anomaly.container-too-large",
+                           "the archive is larger than " + std::to_string(limits_.whole_file_bytes) +
+                               " bytes (--limit-whole-file-bytes) and was only looked at from outside",
+                           0, true, file.file_size},
+                          file.entry, file.path);
+      return;
+    }
+    submit_batch();
+    batches_.push_back({});
+    large_auditor_ = std::make_unique<FileAuditor>(*ruleset_, limits_, batches_.back().outcome);
+    stream_ = large_auditor_->open_stream(file);
+    stream_fed_ = 0;
+  }
+  void end_stream() {
+    if (stream_ == nullptr) return;
+    stream_->finish();
+    stream_.reset();
+    large_auditor_.reset();
+  }
+
+  // --- batches of files for the workers --------------------------------------------------------------------------------------
+  struct Batch {
+    std::vector<Task> tasks;
+    FileOutcome outcome;
+  };
+
+  void add(Task task) {
+    pending_bytes_ += task.file.content.size() + task.side_bytes.size();
+    pending_.push_back(std::move(task));
+    if (pending_bytes_ >= batch_bytes || pending_.size() >= batch_files) submit_batch();
+  }
+
+  void submit_batch() {
+    if (pending_.empty()) return;
+    Batch& batch = batches_.emplace_back();  // a deque: references stay valid
+    batch.tasks = std::move(pending_);
+    pending_.clear();
+    pending_bytes_ = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      ++running_;
+    }
+    machine_.workers.submit([this, &batch] {
+      FileAuditor auditor(*ruleset_, limits_, batch.outcome);
+      for (Task& task : batch.tasks) {
+        if (task.side_content.empty()) {
+          auditor.audit(task.file);
+        } else {
+          auditor.audit_side_content(task.side_content, task.file.content_offset, task.side_bytes);
+        }
+        task = {};  // gives the memory back as soon as possible
+      }
+      std::vector<Task>().swap(batch.tasks);
+      const std::lock_guard lock(mutex_);
+      --running_;
+      idle_.notify_all();
+    });
+  }
+
+  void wait_for_workers() {
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [this] { return running_ == 0; });
+  }
+
+  // --- the end ----------------------------------------------------------------------------------------------------------------
+  void collect(std::string failure) {
+    FileOutcome last;
+    FileAuditor auditor(*ruleset_, limits_, last);
+    for (const Diagnostic& diagnostic : decoder_->diagnostics()) auditor.add_diagnostic(diagnostic, LayerFinding::no_entry, "");
+    if (!failure.empty()) {
+      audit_.ended_early = true;
+      last.incomplete.push_back({"", 0, std::move(failure)});
+    }
+    append(std::move(last));
+    append(std::move(stream_outcome_));
+    append(std::move(tar_outcome_));
+    for (Batch& batch : batches_) append(std::move(batch.outcome));
+    batches_.clear();
+    audit_.bytes = audit_.decoded_size;
+  }
+
+  void append(FileOutcome outcome) {
+    const auto move_all = [](auto& from, auto& to) {
+      to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+    };
+    move_all(outcome.findings, audit_.findings);
+    move_all(outcome.indicators, audit_.indicators);
+    move_all(outcome.incomplete, audit_.incomplete);
+    move_all(outcome.kept, audit_.kept);
+    audit_.files += outcome.files;
+  }
+
+  const std::shared_ptr<const Ruleset> ruleset_;
+  AuditMachine& machine_;
+  const Limits& limits_;
+  const BlobOffer offer_;
+  const Done done_;
+
+  LayerAudit audit_;
+  bool ended_ = false;
+
+  // caller
+  Hasher blob_hasher_;
+  std::vector<std::uint8_t> head_;
+  std::unique_ptr<codec::Decoder> decoder_;
+  std::shared_ptr<Chunk> chunk_;
+  SideItem stream_side_;
+  StreamSide stream_side_content_{*this};
+  FileOutcome stream_outcome_;
+  BoundedQueue<std::shared_ptr<Chunk>> chunks_;
+
+  // splitter
+  Hasher diff_hasher_;
+  std::shared_ptr<const Chunk> current_;
+  FileAssembler assembler_;
+  format::TarReader tar_;
+  format::TarEntry tar_entry_;
+  std::string path_;
+  std::uint64_t entry_number_ = LayerFinding::no_entry;
+  bool has_content_ = false;
+  format::FileType type_;
+  SideItem tar_side_;
+  FileOutcome tar_outcome_;
+  std::unique_ptr<FileAuditor> large_auditor_;
+  std::unique_ptr<FileAuditor::Stream> stream_;
+  std::uint64_t stream_fed_ = 0;
+  std::map<std::string, std::size_t, std::less<>> notes_;
+  std::vector<Task> pending_;
+  std::size_t pending_bytes_ = 0;
+
+  // workers
+  std::deque<Batch> batches_;
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::size_t running_ = 0;
+
+  std::thread splitter_;  // last: started when everything above is there
+};
+
+LayerAuditor::LayerAuditor(std::shared_ptr<const Ruleset> ruleset, AuditMachine& machine, BlobOffer offer, Done done)
+    : impl_(std::make_unique<Impl>(std::move(ruleset), machine, std::move(offer), std::move(done))) {}
+LayerAuditor::~LayerAuditor() = default;
+bool LayerAuditor::write(Bytes bytes) { return impl_->write(bytes); }
+void LayerAuditor::finish() { impl_->end(""); }
+void LayerAuditor::fail(const Error& why) { impl_->end(why.message.empty() ? "the blob could not be read to its end" : why.message); }
+
+}  // namespace lazaret::audit

@@ -1,0 +1,180 @@
+#include "audit/root_file_system.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "audit/paths.h"
+
+namespace lazaret::audit {
+namespace {
+
+constexpr std::string_view marker_prefix = ".wh.";
+constexpr std::string_view opaque_marker = ".wh..wh..opq";
+
+// 64 bits of a multiply-and-fold hash. Collisions only cost a comparison: the path is always checked.
+std::uint64_t hash_path(std::string_view path) {
+  std::uint64_t value = 0x9e3779b97f4a7c15ull ^ path.size();
+  std::size_t i = 0;
+  for (; i + 8 <= path.size(); i += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, path.data() + i, 8);
+    value = (value ^ word) * 0xbf58476d1ce4e5b9ull;
+    value ^= value >> 29;
+  }
+  std::uint64_t tail = 0;
+  std::memcpy(&tail, path.data() + i, path.size() - i);
+  value = (value ^ tail) * 0x94d049bb133111ebull;
+  return value ^ value >> 32;
+}
+
+// What a layer does to the layers below it, by path.
+struct Shadow {
+  bool whole = false;     // the path and everything below it is gone (whiteout, or something that is not a directory stands there)
+  bool children = false;  // everything below it is gone (opaque)
+};
+
+}  // namespace
+
+RootFileSystem::RootFileSystem(std::vector<const LayerAudit*> layers) : layers_(std::move(layers)) {
+  std::size_t entries = 0;
+  for (const LayerAudit* layer : layers_) entries += layer->entries.size();
+  std::size_t capacity = 64;
+  while (capacity * 2 < entries * 3) capacity *= 2;
+  slots_.resize(capacity);
+  visible_.resize(layers_.size());
+
+  // From the top down: what is there first wins, unless something above has shadowed it.
+  std::unordered_map<std::string, Shadow> shadows;
+  for (std::size_t layer = layers_.size(); layer-- > 0;) {
+    const EntryTable& table = layers_[layer]->entries;
+    visible_[layer].resize(table.size());
+    std::vector<std::pair<std::string, Shadow>> added;
+    std::string folder = "\n";  // no folder at all
+    bool folder_is_shadowed = false;
+
+    EntryTable::Cursor cursor(table);
+    Entry entry;
+    for (std::size_t number = 0; cursor.next(entry); ++number) {
+      const std::string_view name = name_of_path(entry.path);
+      if (name.starts_with(marker_prefix)) {
+        if (name == opaque_marker) {
+          added.push_back({std::string(folder_of(entry.path)), {false, true}});
+        } else {
+          const std::string_view target = name.substr(marker_prefix.size());
+          std::string path(folder_of(entry.path));
+          if (path != "/") path.push_back('/');
+          if (!target.empty() && target != "." && target != "..") {
+            added.push_back({path + std::string(target), {true, true}});
+          }
+        }
+        continue;
+      }
+      if (!shadows.empty()) {
+        if (folder_of(entry.path) != folder) {
+          folder = folder_of(entry.path);
+          folder_is_shadowed = false;
+          for (std::string_view at = folder;; at = folder_of(at)) {
+            const auto shadow = shadows.find(std::string(at));
+            if (shadow != shadows.end() && shadow->second.children) folder_is_shadowed = true;
+            if (at == "/" || folder_is_shadowed) break;
+          }
+        }
+        if (folder_is_shadowed) continue;
+        const auto shadow = shadows.find(entry.path);
+        if (shadow != shadows.end() && shadow->second.whole) continue;
+      }
+      if (entry.type != format::TarType::directory && layer > 0) added.push_back({entry.path, {false, true}});
+
+      const std::size_t at = slot_of(entry.path);
+      Slot& slot = slots_[at];
+      if (slot.entry != no_entry) {
+        if (slot.layer != layer) continue;  // a higher layer has it
+        visible_[layer][slot.entry] = false;  // an earlier entry of the same path
+      }
+      slot = {static_cast<std::uint32_t>(hash_path(entry.path) >> 32), static_cast<std::uint32_t>(layer), number};
+      visible_[layer][number] = true;
+    }
+    for (auto& [path, shadow] : added) {
+      Shadow& known = shadows[path];
+      known.whole |= shadow.whole;
+      known.children |= shadow.children;
+    }
+  }
+}
+
+// The slot that holds `path`, or the free one where it would go.
+std::size_t RootFileSystem::slot_of(std::string_view path) const {
+  const std::uint64_t hash = hash_path(path);
+  const auto fingerprint = static_cast<std::uint32_t>(hash >> 32);
+  for (std::size_t at = hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+    const Slot& slot = slots_[at];
+    if (slot.entry == no_entry) return at;
+    if (slot.fingerprint == fingerprint && layers_[slot.layer]->entries.at(slot.entry).path == path) return at;
+  }
+}
+
+std::optional<RootFileSystem::Found> RootFileSystem::find_exact(std::string_view path) const {
+  const Slot& slot = slots_[slot_of(path)];
+  if (slot.entry == no_entry) return std::nullopt;
+  return Found{slot.layer, slot.entry, layers_[slot.layer]->entries.at(slot.entry)};
+}
+
+std::optional<RootFileSystem::Found> RootFileSystem::find(std::string_view raw) const {
+  // Resolve one component after the other, restarting from the root of the image at an absolute link.
+  std::string done;  // resolved so far; "" is the root
+  std::string rest = canonical_path(raw);
+  std::optional<Found> found;
+  for (unsigned links = 0; !rest.empty() && rest != "/";) {
+    const auto slash = rest.find('/', 1);
+    const std::string part = rest.substr(0, slash);
+    rest = slash == std::string::npos ? "" : rest.substr(slash);
+    found = find_exact(done + part);
+    if (!found) {
+      // A folder needs no entry of its own to exist.
+      if (rest.empty()) return std::nullopt;
+      done += part;
+      continue;
+    }
+    if (found->record.type == format::TarType::symlink) {
+      if (++links > 40) return std::nullopt;
+      const std::string& target = found->record.link_target;
+      rest = canonical_path(target.starts_with('/') ? target + rest : (done.empty() ? "/" : done) + "/" + target + rest);
+      done.clear();
+      found.reset();
+      continue;
+    }
+    done += part;
+  }
+  return found;
+}
+
+bool RootFileSystem::is_visible(std::size_t layer, std::size_t entry) const {
+  return layer < visible_.size() && entry < visible_[layer].size() && visible_[layer][entry];
+}
+
+void RootFileSystem::for_each(const std::function<void(const Found&)>& visit) const {
+  for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
+    EntryTable::Cursor cursor(layers_[layer]->entries);
+    Found found;
+    found.layer = layer;
+    for (std::size_t number = 0; cursor.next(found.record); ++number) {
+      if (!visible_[layer][number]) continue;
+      found.entry = number;
+      visit(found);
+    }
+  }
+}
+
+std::optional<std::string_view> RootFileSystem::kept_text(std::string_view path) const {
+  auto found = find(path);
+  // A hard link has the content of the entry it names, in the same layer.
+  if (found && found->record.type == format::TarType::hard_link) found = find(canonical_path(found->record.link_target));
+  if (!found) return std::nullopt;
+  const auto& kept = layers_[found->layer]->kept;
+  const auto file = std::lower_bound(kept.begin(), kept.end(), found->entry,
+                                     [](const KeptFile& a, std::uint64_t entry) { return a.entry < entry; });
+  if (file == kept.end() || file->entry != found->entry) return std::nullopt;
+  return file->text;
+}
+
+}  // namespace lazaret::audit

@@ -1,0 +1,59 @@
+// Layers -> what a container sees: the pure merge.
+//
+// OCI image-spec, layer.md: entries of a higher layer replace those of lower ones; ".wh.<name>" removes <name> and all below it from lower
+// layers; ".wh..wh..opq" removes everything that lower layers have in its folder. A marker never acts on its own layer. An entry that is not
+// a directory hides what lower layers have below its path. Within one layer the last entry of a path wins.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "audit/layer_audit.h"
+
+namespace lazaret::audit {
+
+// An index of visible paths: a hash table of (fingerprint, layer, entry) whose keys stay in the entry tables, so that three million
+// files take some tens of megabytes.
+class RootFileSystem {
+ public:
+  // `layers`, lowest first, must outlive it.
+  explicit RootFileSystem(std::vector<const LayerAudit*> layers);
+
+  struct Found {
+    std::size_t layer = 0;
+    std::size_t entry = 0;  // number in that layer's table
+    Entry record;
+  };
+
+  // What stands at `path` itself, without following a symlink there or on the way.
+  std::optional<Found> find_exact(std::string_view path) const;
+  // Follows symlinks inside the root, as a container's kernel would (at most 40).
+  std::optional<Found> find(std::string_view path) const;
+  // True when this very entry of this layer is what is visible at its path.
+  bool is_visible(std::size_t layer, std::size_t entry) const;
+  // Every visible entry, lowest layer first, in the order of the layer.
+  void for_each(const std::function<void(const Found&)>& visit) const;
+  // Text of a kept file that is visible at `path`.
+  std::optional<std::string_view> kept_text(std::string_view path) const;
+
+  const std::vector<const LayerAudit*>& layers() const { return layers_; }
+
+ private:
+  struct Slot {
+    std::uint32_t fingerprint = 0, layer = 0;
+    std::uint64_t entry = no_entry;
+  };
+  static constexpr std::uint64_t no_entry = ~0ull;
+
+  std::size_t slot_of(std::string_view path) const;
+
+  std::vector<const LayerAudit*> layers_;
+  std::vector<Slot> slots_;
+  std::vector<std::vector<bool>> visible_;  // by layer and entry
+};
+
+}  // namespace lazaret::audit

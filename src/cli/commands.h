@@ -1,0 +1,11 @@
+// The commands of lazaret. Each takes its options, prints, and returns the exit code.
+#pragma once
+
+#include "cli/options.h"
+
+namespace lazaret::cli {
+
+int run_scan(const ScanOptions& options);
+int run_rules(const RulesOptions& options);
+
+}  // namespace lazaret::cli

@@ -1,0 +1,32 @@
+// lazaret: a quarantine station for container images.
+#include <fmt/format.h>
+#include <malloc.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+
+int main(int argc, char** argv) {
+  using namespace lazaret::cli;
+  // A reader of our output that goes away is an error of a write, not a signal.
+  std::signal(SIGPIPE, SIG_IGN);
+  // Buffers of files come and go on many threads: few arenas and an early return to the system keep the peak down.
+  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);
+  mallopt(M_TRIM_THRESHOLD, 8 << 20);
+
+  const CommandLine line = parse_command_line(argc, argv);
+  if (line.exit) {
+    fmt::print(line.exit_code == 0 ? stdout : stderr, "{}", line.message);
+    return line.exit_code;
+  }
+  switch (line.command) {
+    case Command::scan: return run_scan(line.scan);
+    case Command::rules: return run_rules(line.rules);
+    case Command::completion: fmt::print("{}", line.message); return 0;
+    case Command::none: break;
+  }
+  return exit_error;
+}

@@ -1,0 +1,150 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <sstream>
+
+#include "audit/ruleset.h"
+
+namespace lazaret::cli {
+namespace {
+
+// One line for each limit: the option's name comes from the member's.
+struct LimitOption {
+  const char* name;
+  std::uint64_t Limits::*member;
+  const char* help;
+};
+constexpr LimitOption limit_options[] = {
+    {"--limit-layer-bytes", &Limits::layer_bytes, "decoded bytes of one layer"},
+    {"--limit-layer-entries", &Limits::layer_entries, "entries of one layer"},
+    {"--limit-nested-bytes", &Limits::nested_bytes, "decoded bytes of what is nested in one file"},
+    {"--limit-nested-entries", &Limits::nested_entries, "members of one nested archive"},
+    {"--limit-nesting-depth", &Limits::nesting_depth, "archives inside archives, encodings inside encodings"},
+    {"--limit-ratio", &Limits::ratio, "decoded bytes for each encoded byte of a layer"},
+    {"--limit-nested-ratio", &Limits::nested_ratio, "the same for nested archives"},
+    {"--limit-decoder-window", &Limits::decoder_window, "memory that a zstd or xz stream may ask for"},
+    {"--limit-whole-file-bytes", &Limits::whole_file_bytes, "files up to this size are looked at whole, larger ones in windows"},
+    {"--limit-yara-file-bytes", &Limits::yara_file_bytes, "largest file given to YARA rules"},
+    {"--limit-yara-seconds", &Limits::yara_seconds, "seconds for YARA rules on one file"},
+    {"--limit-encoded-text-bytes", &Limits::encoded_text_bytes, "decoded base64 and hex of one file"},
+    {"--limit-findings", &Limits::findings, "findings of one image"},
+    {"--limit-manifests", &Limits::manifests, "manifests of one index"},
+    {"--limit-layers", &Limits::layers, "layers of one manifest"},
+    {"--limit-buffer-bytes", &Limits::buffer_bytes, "memory for file contents"},
+};
+
+void add_scan(CLI::App& app, ScanOptions& options) {
+  app.add_option("target", options.targets, "images to audit (see below)")->required()->type_name("TARGET...");
+  app.add_option("-f,--format", options.format, "table, json, sarif, markdown or html (default: table on a terminal, else json)")
+      ->check(CLI::IsMember({"table", "json", "sarif", "markdown", "html"}))
+      ->type_name("FORMAT");
+  app.add_option("-o,--output", options.output, "write the report to this file")->type_name("FILE");
+  app.add_option("--fail-on", options.fail_on, "verdict from which on the exit code is 1: suspicious, malicious or never")
+      ->check(CLI::IsMember({"suspicious", "malicious", "never"}))
+      ->capture_default_str()
+      ->type_name("VERDICT");
+  app.add_option("--rules", options.rules, "YARA rules: a file or a folder (may be given again)")->type_name("PATH");
+  app.add_option("--ignore-file", options.ignore_file, "findings to leave out, each with a reason (docs/ignore-file.md)")->type_name("FILE");
+  app.add_option("--policy", options.policy_file, "policy file in place of the default (docs/policy.md)")->type_name("FILE");
+  app.add_option("--platform", options.platform, "only this platform of an index, such as linux/arm64 (default: all)")->type_name("OS/ARCH");
+  app.add_option("--authfile", options.auth_file, "credentials in the form of ~/.docker/config.json")->type_name("FILE");
+  app.add_option("--insecure-registry", options.insecure_hosts, "host that may be reached by http or without a valid certificate")->type_name("HOST");
+  app.add_option("--cache-dir", options.cache_dir, "where audits of layers are kept (default: $XDG_CACHE_HOME/lazaret)")->type_name("DIR");
+  app.add_flag("--no-cache", options.no_cache, "neither use nor fill the cache");
+  app.add_option("--cache-size", options.cache_bytes, "largest size of the cache, in bytes")->type_name("BYTES")->capture_default_str();
+  app.add_option("-j,--jobs", options.jobs, "threads (default: one for each processor)")->type_name("N")->check(CLI::Range(1u, 256u));
+  app.add_flag("-q,--quiet", options.quiet, "no progress; of the table only the verdict");
+  app.add_option("--color,--colour", options.colour, "auto, always or never")->check(CLI::IsMember({"auto", "always", "never"}))->capture_default_str();
+  for (const LimitOption& limit : limit_options) {
+    app.add_option(limit.name, options.limits.*limit.member, limit.help)
+        ->type_name("N")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str()
+        ->group("Limits (what lies beyond makes the audit incomplete)");
+  }
+  app.footer(R"(Targets:
+  docker-archive:FILE[:REF]    docker save, plain or compressed
+  oci:DIR[:REF]                OCI layout folder
+  oci-archive:FILE[:REF]       the same as a tar
+  docker://REF                 image in a registry
+  docker-daemon:REF            image of the local Docker daemon
+  containers-storage:REF       image in Podman's or CRI-O's store, read from disk
+  containerd:[NAMESPACE/]REF   image in containerd's store, read from disk
+  rootfs:DIR                   a root file system
+  A path that exists is looked at; anything else is a reference to a registry.
+
+Exit codes: 0 below the threshold, 1 threshold reached, 2 usage or input error, 3 audit incomplete.
+
+Examples:
+  lazaret scan nginx:latest
+  lazaret scan --format sarif -o out.sarif docker-archive:image.tar
+  docker save app | lazaret scan docker-archive:-)");
+}
+
+std::string completion_words(const CLI::App& app) {
+  std::string words;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) words += "--" + name + " ";
+  }
+  return words;
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv) {
+  CommandLine line;
+  CLI::App app{"lazaret looks inside container images and says, with evidence, whether they are safe.", "lazaret"};
+  app.set_version_flag("--version", "lazaret " + std::string(audit::engine_version()));
+  app.require_subcommand(1);
+  app.footer("Example: lazaret scan nginx:latest\n`lazaret COMMAND --help` explains a command.");
+
+  CLI::App* scan = app.add_subcommand("scan", "audit images");
+  add_scan(*scan, line.scan);
+
+  CLI::App* rules = app.add_subcommand("rules", "list detectors and rules with their documentation");
+  rules->add_option("rule", line.rules.rule, "only this rule or detector, in full")->type_name("ID");
+  rules->add_option("-f,--format", line.rules.format, "table, json or markdown")->check(CLI::IsMember({"table", "json", "markdown"}))->capture_default_str();
+  rules->add_option("--rules", line.rules.rules, "also list these YARA rules")->type_name("PATH");
+  rules->footer("Example: lazaret rules reverse-shell.bash-dev-tcp");
+
+  CLI::App* completion = app.add_subcommand("completion", "print shell completion");
+  completion->add_option("shell", line.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion->footer("Example: lazaret completion bash > /etc/bash_completion.d/lazaret");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out, problem;
+    const int code = app.exit(error, out, problem);
+    line.exit = true;
+    line.exit_code = code == 0 ? 0 : exit_error;
+    line.message = out.str() + problem.str();
+    return line;
+  }
+  if (scan->parsed()) line.command = Command::scan;
+  if (rules->parsed()) line.command = Command::rules;
+  if (completion->parsed()) {
+    line.command = Command::completion;
+    const std::string commands = "scan rules completion", scan_words = completion_words(*scan), rule_words = completion_words(*rules);
+    if (line.shell == "fish") {
+      line.message = "complete -c lazaret -n __fish_use_subcommand -f -a '" + commands + "'\n";
+      for (const CLI::Option* option : scan->get_options()) {
+        for (const std::string& name : option->get_lnames()) {
+          line.message += fmt::format("complete -c lazaret -n '__fish_seen_subcommand_from scan' -l {} -d '{}'\n", name, option->get_description());
+        }
+      }
+    } else {
+      line.message = fmt::format(
+          "{}_lazaret() {{\n  local current=\"${{COMP_WORDS[COMP_CWORD]}}\" words=\"{}\"\n"
+          "  case \"${{COMP_WORDS[1]}}\" in\n    scan) words=\"{}\" ;;\n    rules) words=\"{}\" ;;\n    completion) words=\"bash zsh fish\" ;;\n  esac\n"
+          "  [ \"$COMP_CWORD\" -eq 1 ] && words=\"{}\"\n  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n}}\ncomplete -o default -F _lazaret lazaret\n",
+          line.shell == "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : "", commands, scan_words, rule_words, commands);
+    }
+  }
+  return line;
+}
+
+}  // namespace lazaret::cli

@@ -1,0 +1,60 @@
+// The command line of lazaret: what each command takes, with defaults. Help, completion and the man page are made from the same
+// description (options.cc).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+
+namespace lazaret::cli {
+
+// Exit codes of scan and check (contract 3.1).
+inline constexpr int exit_below_threshold = 0;
+inline constexpr int exit_threshold_reached = 1;
+inline constexpr int exit_error = 2;
+inline constexpr int exit_incomplete = 3;
+
+struct ScanOptions {
+  std::vector<std::string> targets;
+  std::string format;            // "" chooses table on a terminal and json elsewhere
+  std::string output;            // "" is standard output
+  std::string fail_on = "malicious";
+  std::vector<std::string> rules;
+  std::string ignore_file;
+  std::string policy_file;
+  std::string cache_dir;         // "" is the XDG cache folder
+  bool no_cache = false;
+  std::uint64_t cache_bytes = 2ull << 30;
+  unsigned jobs = 0;             // 0: one for each processor
+  std::string platform;
+  std::string auth_file;
+  std::vector<std::string> insecure_hosts;  // --tls-verify=false for these hosts
+  bool quiet = false;
+  std::string colour = "auto";   // auto, always, never
+  Limits limits;
+};
+
+struct RulesOptions {
+  std::string format = "table";  // table, json, markdown
+  std::string rule;              // only this one, with its documentation
+  std::vector<std::string> rules;
+};
+
+enum class Command : std::uint8_t { none, scan, rules, completion };
+
+struct CommandLine {
+  Command command = Command::none;
+  ScanOptions scan;
+  RulesOptions rules;
+  std::string shell;  // completion: bash, zsh or fish
+  // Set when there is nothing to run: help, version or a mistake, with the text to print.
+  bool exit = false;
+  int exit_code = 0;
+  std::string message;
+};
+
+CommandLine parse_command_line(int argc, const char* const* argv);
+
+}  // namespace lazaret::cli

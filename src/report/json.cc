@@ -1,0 +1,92 @@
+#include "base/json_writer.h"
+#include "report/writer.h"
+
+namespace lazaret::report {
+namespace {
+
+void write_image(JsonWriter& json, const audit::Report& report) {
+  json.key("image").begin_object();
+  json.field("digest", report.image_digest).field("media_type", report.image_media_type);
+  json.key("manifests").begin_array();
+  for (const auto& manifest : report.manifests) {
+    json.begin_object();
+    json.field("digest", manifest.digest).field("platform", manifest.platform).field("config", manifest.config);
+    json.key("layers").begin_array();
+    for (const auto& layer : manifest.layers) {
+      json.begin_object();
+      json.field("digest", layer.digest).field("diff_id", layer.diff_id).field("size", layer.size);
+      json.field("media_type", layer.media_type).field("created_by", layer.created_by);
+      json.end_object();
+    }
+    json.end_array().end_object();
+  }
+  json.end_array().end_object();
+}
+
+void write_finding(JsonWriter& json, const audit::Finding& finding) {
+  json.begin_object();
+  json.field("id", finding.id).field("rule", finding.rule).field("category", detect::name_of(finding.category));
+  json.field("severity", detect::name_of(finding.severity)).field("confidence", detect::name_of(finding.confidence));
+  json.field("title", finding.title).field("explanation", finding.explanation);
+  json.key("attack").strings(finding.attack);
+  json.field("remediation", finding.remediation);
+
+  const audit::Location& location = finding.location;
+  json.key("location").begin_object();
+  json.field("manifest", location.manifest).field("layer", location.layer).field("path", location.path);
+  json.field("offset", location.offset).field("line", location.line).field("in_final_rootfs", location.in_final_rootfs);
+  json.key("nested").strings(location.nested);
+  json.end_object();
+
+  json.field("evidence", finding.evidence);
+  json.key("chain").strings(finding.chain);
+  json.key("indicators").begin_array();
+  for (const std::size_t index : finding.indicators) json.value(index);
+  json.end_array();
+
+  json.key("context").begin_object();
+  json.field("reached", finding.context.reached).field("package", finding.context.package);
+  json.field("package_file", finding.context.package_file).field("documentation", finding.context.documentation);
+  json.field("build_time", finding.context.build_time);
+  json.end_object();
+  json.field("weight", finding.weight).field("reason", finding.reason);
+  json.end_object();
+}
+
+void write_report(JsonWriter& json, const audit::Report& report) {
+  json.begin_object();
+  json.field("schema", "lazaret.report/v1").field("target", report.target);
+  json.field("verdict", audit::name_of(report.verdict)).field("score", report.score);
+  json.key("reasons").strings(report.reasons);
+  write_image(json, report);
+  json.key("findings").begin_array();
+  for (const audit::Finding& finding : report.findings) write_finding(json, finding);
+  json.end_array();
+  json.key("indicators").begin_array();
+  for (const detect::Indicator& indicator : report.indicators) {
+    json.begin_object().field("type", indicator.type).field("value", indicator.value).field("validated", indicator.validated).end_object();
+  }
+  json.end_array();
+  json.key("coverage").begin_object();
+  json.field("bytes", report.bytes).field("files", report.files);
+  json.key("incomplete").begin_array();
+  for (const audit::Incomplete& part : report.incomplete) {
+    json.begin_object().field("layer", part.layer).field("path", part.path).field("bytes", part.bytes).field("reason", part.reason);
+    json.end_object();
+  }
+  json.end_array().end_object();
+  json.key("engine").begin_object().field("version", report.engine_version).field("ruleset", report.ruleset).end_object();
+  json.end_object();
+}
+
+}  // namespace
+
+std::string to_json(const std::vector<audit::Report>& reports, bool as_array) {
+  JsonWriter json;
+  if (as_array) json.begin_array();
+  for (const audit::Report& report : reports) write_report(json, report);
+  if (as_array) json.end_array();
+  return json.take() + "\n";
+}
+
+}  // namespace lazaret::report
