@@ -36,7 +36,10 @@ struct TarEntry {
   TarType type = TarType::file;
   char type_flag = '0';
   std::uint32_t mode = 0, uid = 0, gid = 0;
-  std::uint64_t size = 0;  // of the file: for sparse files of the expanded one
+  // Of the file: for sparse files of the expanded one. 0 for links, folders, devices and FIFOs:
+  // bytes that one of them claims to have behind it are side bytes ("tar-link-content") when they
+  // are not headers.
+  std::uint64_t size = 0;
   std::int64_t mtime = 0;
   std::uint32_t device_major = 0, device_minor = 0;
   std::vector<std::pair<std::string, std::string>>
@@ -49,19 +52,32 @@ class TarHandler {
  public:
   virtual ~TarHandler() = default;
   // Then data() and hole() in order, `entry.size` bytes in all unless the archive is truncated,
-  // then entry_end().
+  // then entry_end(), which comes in any case.
   virtual void entry(const TarEntry& entry) = 0;
   virtual void data(Bytes piece) = 0;         // a view of the bytes given to feed()
   virtual void hole(std::uint64_t size) = 0;  // zeros of a sparse file
   virtual void entry_end() = 0;
-  // Bytes that are neither header nor content nor zero padding: "tar-padding", "tar-after-end",
-  // "tar-undecodable", "pax-record" (unknown or overridden values worth scanning), ... Pieces of
-  // one item come in order; `first` marks its first piece.
+  // Bytes that are neither header nor content nor zero padding. Pieces of one item come in order;
+  // `first` marks its first piece. A piece is gone when the call returns. Never between entry()
+  // and entry_end().
+  //   tar-padding         what follows the content in its last block, when not zeros
+  //   tar-after-end       from the first byte that is not zero behind the end marker
+  //   tar-undecodable     blocks that are no headers where headers should be
+  //   tar-link-content    what stands behind the header of a link, folder or device with a size
+  //   tar-sparse-rest     stored bytes of a sparse file that its map does not use
+  //   tar-after-limit     everything behind limits.layer_entries
+  //   tar-extended-header an extended header over limits.extended_header_bytes
+  // These two are header bytes that nobody reads, worth a look; they count as header:
+  //   pax-record          records of extended headers that are unknown, overridden or malformed,
+  //                       and long extended attributes
+  //   tar-header-slack    behind the end of text in header fields and lists
   virtual void side_bytes(std::string_view what, std::uint64_t offset, Bytes piece, bool first) = 0;
+  // Of each rule the first 64, and at the end one that says how many more there were.
   virtual void diagnostic(Diagnostic diagnostic) = 0;
 };
 
-// How the bytes of an archive were used. header + content + padding + side == total, always.
+// How the bytes of an archive were used. After finish(), header + content + padding + side ==
+// total, the number of bytes fed.
 struct TarAccount {
   std::uint64_t header = 0, content = 0, padding = 0, side = 0, total = 0;
 };
