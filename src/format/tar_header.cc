@@ -221,7 +221,12 @@ void find_header_slack(Bytes block, const TarHeader& header,
   behind_text(name_field);
   behind_text(link_name_field);
   if (header.form == TarForm::v7) {
-    add(magic_field.offset, tar_block_size);
+    // GNU tar writes zero device numbers there.
+    const bool has_devices =
+        as_text(block.subspan(major_field.offset, 16))
+            .find_first_not_of(std::string_view("01234567 \0", 10)) == std::string_view::npos;
+    add(magic_field.offset, has_devices ? major_field.offset : prefix_field.offset);
+    add(prefix_field.offset, tar_block_size);
     return;
   }
   behind_text(user_field);
