@@ -289,8 +289,11 @@ void TarReader::Impl::end_pax() {
              "Two pax headers stand in front of one member; readers differ in whether the first "
              "counts.",
              extended_offset_);
+    show_unused_pax();
   }
   pax_ = std::move(content.attributes);
+  pax_text_.swap(extended_);
+  pax_offset_ = extended_offset_;
 }
 
 void TarReader::Impl::end_gnu_name() {
@@ -301,13 +304,16 @@ void TarReader::Impl::end_gnu_name() {
     handler_.side_bytes("tar-header-slack", extended_offset_ + end + zeros, rest.subspan(zeros),
                         true);
   std::optional<std::string>& name = extended_type_ == 'L' ? gnu_name_ : gnu_link_;
+  std::uint64_t& name_offset = extended_type_ == 'L' ? gnu_name_offset_ : gnu_link_offset_;
   if (name) {
     diagnose("anomaly.tar-extended-header-order",
              fmt::format("Two GNU long names stand in front of one member; the first is \"{}\".",
                          shown(*name)),
              extended_offset_);
+    if (!name->empty()) handler_.side_bytes("pax-record", name_offset, as_bytes(*name), true);
   }
   name = extended_.substr(0, end);
+  name_offset = extended_offset_;
 }
 
 // A member without content whose header has a size: whether bytes follow is what readers differ in.

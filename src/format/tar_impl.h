@@ -81,6 +81,7 @@ class TarReader::Impl {
   void begin_content();
   bool next_segment();
   void end_content();
+  void show_unused_pax();
   void drop_pending(bool report);
 
   void diagnose(std::string_view rule, std::string message, std::uint64_t offset,
@@ -103,6 +104,8 @@ class TarReader::Impl {
   // Extended headers in front of the next member.
   std::optional<std::uint64_t> pending_offset_;
   std::optional<PaxAttributes> pax_;
+  std::string pax_text_;  // the records of pax_
+  std::uint64_t pax_offset_ = 0, gnu_name_offset_ = 0, gnu_link_offset_ = 0;
   std::optional<std::string> gnu_name_, gnu_link_;
 
   char extended_type_ = 0;

@@ -142,11 +142,13 @@ void TarReader::Impl::resolve_names(const TarHeader& header, bool sparse_name_co
                          shown(entry_.path)),
              entry_.header_offset);
   }
-  const auto disagree = [&](std::string_view rule, std::string_view with, std::string_view name) {
+  const auto disagree = [&](std::string_view rule, std::string_view own, std::string_view with,
+                            std::string_view name) {
+    if (pax_) show_unused_pax();
     diagnose(rule,
              fmt::format("The header says \"{}\" and {} says \"{}\"; readers differ in which of "
                          "them counts.",
-                         shown(entry_.path), with, shown(name)),
+                         shown(own), with, shown(name)),
              entry_.header_offset);
   };
   const auto replace = [&](std::string& name, const std::optional<std::string>& pax,
@@ -156,12 +158,12 @@ void TarReader::Impl::resolve_names(const TarHeader& header, bool sparse_name_co
     if (pax) {
       const bool innocent =
           sparse_name_counts ? is_sparse_stand_in(name, *pax) : is_stand_in(name, *pax);
-      if (!innocent) disagree("anomaly.tar-pax-disagreement", "its pax record", *pax);
+      if (!innocent) disagree("anomaly.tar-pax-disagreement", plain, "its pax record", *pax);
       name = *pax;
     }
     if (gnu && !gnu->empty()) {
       if (pax ? *gnu != *pax : !is_stand_in(plain, *gnu))
-        disagree("anomaly.tar-name-disagreement", "its GNU long name", *gnu);
+        disagree("anomaly.tar-name-disagreement", name, "its GNU long name", *gnu);
       name = *gnu;
     }
   };
@@ -170,7 +172,8 @@ void TarReader::Impl::resolve_names(const TarHeader& header, bool sparse_name_co
   replace(entry_.link_target, pax_ ? pax_->link_path : none, gnu_link_);
   if (sparse_name_counts && pax_->sparse_name) {
     if (!is_sparse_stand_in(entry_.path, *pax_->sparse_name))
-      disagree("anomaly.tar-pax-disagreement", "its sparse record", *pax_->sparse_name);
+      disagree("anomaly.tar-pax-disagreement", entry_.path, "its sparse record",
+               *pax_->sparse_name);
     entry_.path = *pax_->sparse_name;
   }
   for (const std::string* name : {&entry_.path, &entry_.link_target}) {
@@ -371,12 +374,25 @@ void TarReader::Impl::end_content() {
   begin_padding();
 }
 
+// Records that change no member are bytes like any others.
+void TarReader::Impl::show_unused_pax() {
+  if (!pax_text_.empty()) handler_.side_bytes("pax-record", pax_offset_, as_bytes(pax_text_), true);
+  pax_text_.clear();
+}
+
 void TarReader::Impl::drop_pending(bool report) {
   if (report && (pax_ || gnu_name_ || gnu_link_)) {
     diagnose("anomaly.tar-extended-header-order",
              "An extended header is not followed by a member that it belongs to.",
              pending_offset_.value_or(offset_));
+    show_unused_pax();
+    for (const auto& [name, offset] :
+         {std::pair{&gnu_name_, gnu_name_offset_}, std::pair{&gnu_link_, gnu_link_offset_}}) {
+      if (*name && !(*name)->empty())
+        handler_.side_bytes("pax-record", offset, as_bytes(**name), true);
+    }
   }
+  pax_text_.clear();
   pending_offset_.reset();
   pax_.reset();
   gnu_name_.reset();

@@ -75,7 +75,8 @@ bool is_sparse_stand_in(std::string_view name, std::string_view real_name) {
   const std::string_view real_base =
       slash == std::string_view::npos ? real_name : real_name.substr(slash + 1);
   const bool cut = name.size() >= 99;
-  return folder == real_folder && (rest == real_base || (cut && real_base.starts_with(rest)));
+  return (folder == real_folder || (folder.empty() && slash == std::string_view::npos)) &&
+         (rest == real_base || (cut && real_base.starts_with(rest)));
 }
 
 }  // namespace lazaret::format

@@ -391,8 +391,15 @@ TEST(Tar, GlobalHeadersChangeNothingAndAreReported) {
 TEST(Tar, ExtendedHeadersThatBelongToNothingAreReported) {
   const std::string x = pax_header(pax_record("path", "evil"));
   EXPECT_THAT(read(x + tar_end_marker).rules(), ElementsAre("anomaly.tar-extended-header-order"));
-  EXPECT_THAT(read(x + x + tar_member("evil", "") + tar_end_marker).rules(),
-              ElementsAre("anomaly.tar-extended-header-order"));
+  const TarRecorder twice = read(x + x + tar_member("evil", "") + tar_end_marker);
+  EXPECT_THAT(twice.rules(), ElementsAre("anomaly.tar-extended-header-order"));
+  // What counts for nobody is looked at as bytes.
+  EXPECT_THAT(twice.sides, ElementsAre(TarSide{"pax-record", 512, pax_record("path", "evil")}));
+  const TarRecorder name =
+      read(gnu_long("payload") + gnu_long("a") + gnu_long("b", 'K') + tar_end_marker);
+  EXPECT_THAT(name.sides,
+              ElementsAre(TarSide{"pax-record", 512, "payload"}, TarSide{"pax-record", 1536, "a"},
+                          TarSide{"pax-record", 2560, "b"}));
   const TarRecorder global =
       read(x + pax_header(pax_record("comment", "c"), 'g') + tar_member("a", "") + tar_end_marker);
   EXPECT_THAT(global.paths(), ElementsAre("a"));
@@ -434,6 +441,7 @@ TEST(Tar, AGnuLongNameOtherThanTheHeadersIsADisagreement) {
   const TarRecorder both = read(pax_header(pax_record("path", "a")) + gnu_long("b") +
                                 TarBlock("a").gnu().str() + tar_end_marker);
   EXPECT_THAT(both.paths(), ElementsAre("b"));
+  EXPECT_THAT(both.sides, ElementsAre(TarSide{"pax-record", 512, pax_record("path", "a")}));
   EXPECT_THAT(both.rules(), ElementsAre("anomaly.tar-name-disagreement"));
 }
 
