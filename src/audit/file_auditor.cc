@@ -27,15 +27,6 @@ struct Level {
   std::uint64_t whole_file = 0;     // members up to this size are held whole here
 };
 
-std::string join(const std::vector<std::string>& parts, std::string_view separator) {
-  std::string text;
-  for (const std::string& part : parts) {
-    if (!text.empty()) text += separator;
-    text += part;
-  }
-  return text;
-}
-
 // Hits of one scan, sorted into a list per detector. Kept per thread so that its memory is reused.
 struct HitTable {
   std::vector<engine::Hit> hits;
