@@ -37,13 +37,15 @@ enum class Transport : std::uint8_t {
 // "docker-archive", "oci", "docker" (a registry), ...: what stands before the colon of a target.
 std::string_view name_of(Transport transport);
 
-// One target as the user named it, taken apart but not looked at yet.
+// One target as the user named it, taken apart.
 struct Target {
   Transport transport = Transport::registry;
-  std::string text;        // what the user wrote
-  std::string path;        // of file and folder transports
-  std::string reference;   // image name, tag or digest; "" means everything the target holds
-  std::string name_space;  // containerd's namespace; "" for the others
+  std::string text;       // what the user wrote
+  std::string path;       // of file and folder transports; "-" is standard input
+  std::string reference;  // image name, tag or digest; "" means everything the target holds
+  // A bare path that turned out to be an archive: docker-archive or oci-archive, whatever is
+  // inside.
+  bool any_archive = false;
 };
 
 struct SourceOptions {
