@@ -125,7 +125,15 @@ struct Detector {
   Trigger trigger = Trigger::on_hit;
   void (*inspect)(const FileView& file, FileReport& report) = nullptr;
   void (*inspect_image)(const ImageView& image, std::vector<ImageFinding>& findings) = nullptr;
+  // For patterns that are made from data when they are first asked for; then `patterns` stays
+  // empty. What it gives lives as long as the process.
+  std::span<const engine::Pattern> (*late_patterns)() = nullptr;
 };
+
+// The detector's patterns, wherever they come from.
+inline std::span<const engine::Pattern> patterns_of(const Detector& detector) {
+  return detector.late_patterns != nullptr ? detector.late_patterns() : detector.patterns;
+}
 
 // Every detector of this build, ordered by name. The vector lives as long as the process.
 const std::vector<const Detector*>& all_detectors();

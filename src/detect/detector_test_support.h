@@ -32,9 +32,9 @@ struct Sample {
   std::uint32_t mode = 0644;
   Origin origin = Origin::file;
   unsigned nesting = 0;
-  std::optional<format::FileType> type;  // classified from the content when absent
-  std::uint64_t content_offset = 0;      // of a later window of a large file
-  std::uint64_t file_size = 0;           // 0: the size of `content`
+  std::optional<format::FileType> type = std::nullopt;  // classified from the content when absent
+  std::uint64_t content_offset = 0;                     // of a later window of a large file
+  std::uint64_t file_size = 0;                          // 0: the size of `content`
 };
 
 struct Derived {
@@ -79,14 +79,14 @@ inline Severity severity_of(const FileFinding& finding) {
 }
 
 // The detector's patterns, compiled once for the process; null when it has none.
-inline const engine::PatternDatabase* patterns_of(const Detector& detector) {
+inline const engine::PatternDatabase* database_of(const Detector& detector) {
   static std::mutex mutex;
   static std::map<const Detector*, std::unique_ptr<engine::PatternDatabase>> databases;
-  if (detector.patterns.empty()) return nullptr;
+  if (patterns_of(detector).empty()) return nullptr;
   const std::lock_guard lock(mutex);
   auto& database = databases[&detector];
   if (!database) {
-    auto compiled = engine::PatternDatabase::compile(detector.patterns);
+    auto compiled = engine::PatternDatabase::compile(patterns_of(detector));
     if (!compiled) {
       ADD_FAILURE() << detector.name << ": " << compiled.error().message;
       return nullptr;
@@ -148,7 +148,7 @@ inline Outcome inspect(const Detector& detector, const Sample& sample) {
   }
 
   std::vector<engine::PatternHit> hits;
-  if (const engine::PatternDatabase* database = patterns_of(detector)) {
+  if (const engine::PatternDatabase* database = database_of(detector)) {
     std::vector<engine::Hit> raw;
     EXPECT_EQ(database->scan(view.content, 1'000'000, raw), engine::ScanStatus::complete);
     for (const engine::Hit& hit : raw) hits.push_back({hit.pattern, hit.end});
