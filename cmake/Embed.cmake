@@ -27,7 +27,7 @@ if(CMAKE_SCRIPT_MODE_FILE)
 namespace lazaret {
 namespace {
 @arrays@
-const EmbeddedFile files[] = {
+constexpr EmbeddedFile files[] = {
 @table@};
 }  // namespace
 

@@ -101,7 +101,9 @@ void FileAssembler::emit_window(bool last) {
   buffer_->bytes.insert(buffer_->bytes.end(), tail.begin(), tail.end());
 }
 
+// A sparse entry of a few bytes may claim a hole of exabytes: what lies beyond a window's worth of zeros has nothing to find in it.
 void FileAssembler::add_zeros(std::uint64_t size) {
+  size = std::min<std::uint64_t>(size, window_ + overlap_);
   static constexpr std::uint8_t zeros[64 << 10] = {};
   while (size > 0) {
     const std::uint64_t part = std::min<std::uint64_t>(size, sizeof zeros);

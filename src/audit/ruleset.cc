@@ -92,8 +92,9 @@ Result<Ruleset::PatternSet> Ruleset::compile(bool text) const {
   for (std::uint32_t d = 0; d < detectors().size(); ++d) {
     const detect::Detector& detector = *detectors()[d];
     if (!text && !wants_binaries(detector)) continue;
-    for (std::uint32_t p = 0; p < detector.patterns.size(); ++p) {
-      patterns.push_back(detector.patterns[p]);
+    const auto own = detect::patterns_of(detector);
+    for (std::uint32_t p = 0; p < own.size(); ++p) {
+      patterns.push_back(own[p]);
       set.owners.push_back({&detector, d, p});
     }
   }
@@ -129,7 +130,7 @@ Result<std::shared_ptr<const Ruleset>> Ruleset::make(const std::vector<std::stri
   for (const detect::Detector* detector : ruleset->detectors()) {
     add(detector->name);
     for (const detect::Rule& rule : detector->rules) add_rule(rule);
-    for (const engine::Pattern& pattern : detector->patterns) add(pattern.text);
+    for (const engine::Pattern& pattern : detect::patterns_of(*detector)) add(pattern.text);
   }
   if (!yara_paths.empty()) {
     auto yara = engine::YaraRules::load(yara_paths);

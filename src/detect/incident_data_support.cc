@@ -11,7 +11,6 @@
 
 #include "base/text.h"
 
-#define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
 
@@ -28,13 +27,13 @@ class FileParser {
   FileParser(const DataFile& file, IncidentData& data) : file_(file), data_(data) {}
 
   std::optional<Error> run() {
-    toml::parse_result parsed = toml::parse(file_.content);
-    if (!parsed) {
-      fail(fmt::format("line {}: {}", parsed.error().source().begin.line,
-                       parsed.error().description()));
+    toml::table table;
+    try {
+      table = toml::parse(file_.content);
+    } catch (const toml::parse_error& problem) {
+      fail(fmt::format("line {}: {}", problem.source().begin.line, problem.description()));
       return error_;
     }
-    const toml::table& table = parsed.table();
     if (file_.name.starts_with("incidents/")) {
       read_incident(table);
     } else if (file_.name == "pools.toml") {

@@ -48,7 +48,9 @@ class FirstEntry : public format::TarHandler {
     received_ += piece.size();
     if (!writer_.write(piece)) refused_ = done_ = true;
   }
+  // A layer is a tar, and no honest tar begins with a hole: what a sparse entry claims beyond this is not worth expanding.
   void hole(std::uint64_t size) override {
+    size = std::min<std::uint64_t>(size, options_.limits.file_window_bytes);
     while (size > 0 && !done_ && !is_cancelled(options_)) {
       const auto now = static_cast<std::size_t>(std::min<std::uint64_t>(size, zero_bytes));
       data(Bytes(zeros, now));

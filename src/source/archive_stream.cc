@@ -205,6 +205,7 @@ void ArchiveStream::data(Bytes piece) {
 
 void ArchiveStream::hole(std::uint64_t size) {
   static constexpr std::uint8_t zeros[64 * 1024] = {};
+  size = std::min<std::uint64_t>(size, options_.limits.file_window_bytes);
   while (size > 0 && !is_cancelled(options_)) {
     const auto now = static_cast<std::size_t>(std::min<std::uint64_t>(size, sizeof zeros));
     data(Bytes(zeros, now));

@@ -3,7 +3,9 @@
 // The folder may be an unpacked hostile archive: see local_file.h for how it is read. Every regular
 // file in it is looked at, also those that the layout has no word for.
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 #include "source/image_layout.h"
