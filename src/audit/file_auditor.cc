@@ -27,6 +27,13 @@ struct Level {
   std::uint64_t whole_file = 0;     // members up to this size are held whole here
 };
 
+bool is_limit(std::string_view rule) {
+  for (const std::string_view part : {"bomb", "window", "too-many", "too-large", "size", "encrypted", "method", "long-path", "depth", "thin", "stripped", "sparse"}) {
+    if (rule.find(part) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 // Hits of one scan, sorted into a list per detector. Kept per thread so that its memory is reused.
 struct HitTable {
   std::vector<engine::Hit> hits;
@@ -316,13 +323,12 @@ void FileAuditor::Impl::inspect_encoded(const Content& content, const Level& lev
   if (as_text_kind) {
     bool cut = false;
     auto runs = codec::find_encoded_runs(as_text(content.bytes), 24, limits_.encoded_runs,
-                                         limits_.encoded_text_bytes - decoded_text_, &cut);
+                                         limits_.encoded_text_bytes - decoded_text_, is_worth_auditing, &cut);
     if (cut) {
       add_incomplete(content.bytes.size(), "more encoded text than the limit allows to decode", level);
     }
     for (auto& run : runs) {
       decoded_text_ += run.decoded.size();
-      if (!is_worth_auditing(run.decoded)) continue;
       inspect_derived(std::move(run.decoded), run.form == codec::EncodedRun::Form::base64 ? "base64" : "hex", content, level);
     }
     return;
@@ -424,8 +430,11 @@ void FileAuditor::Impl::add(const FileFinding& found, const Content& content, co
   outcome_.findings.push_back(std::move(finding));
 }
 
+// Bytes of a layer that cannot be decoded are not audited, whatever the cause. Inside a file it depends: what lies behind a limit, a password or a
+// method of ours that is missing could be read by somebody else; what is damaged cannot be read by anybody, and its raw bytes have been scanned.
 void FileAuditor::Impl::note(const Diagnostic& diagnostic, const Level& level) {
-  if (diagnostic.unaudited) add_incomplete(diagnostic.bytes, diagnostic.message, level);
+  const bool inside_file = !path_.empty() || level.depth > 0;
+  if (diagnostic.unaudited && (!inside_file || is_limit(diagnostic.rule))) add_incomplete(diagnostic.bytes, diagnostic.message, level);
   const RuleDocument* document = ruleset_.find(diagnostic.rule);
   if (document == nullptr) document = ruleset_.find("anomaly.malformed");
   LayerFinding finding;

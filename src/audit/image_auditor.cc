@@ -105,7 +105,7 @@ class Merge {
       }
       shown.layers.push_back(std::move(layer));
     }
-    if (manifest.is_image && manifest.config.diff_ids.size() != manifest.layers.size()) {
+    if (manifest.is_image && !manifest.config_json.empty() && manifest.config.diff_ids.size() != manifest.layers.size()) {
       add_finding("anomaly.layer-count", manifest.digest.str(), "",
                   fmt::format("the manifest has {} layers, the config {} diff_ids", manifest.layers.size(), manifest.config.diff_ids.size()));
     }

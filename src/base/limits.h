@@ -34,7 +34,7 @@ struct Limits {
   // --- files
   // ----------------------------------------------------------------------------------------------------------
   // Files up to this size are looked at whole; larger ones in overlapping windows.
-  std::uint64_t whole_file_bytes = 48ull << 20;
+  std::uint64_t whole_file_bytes = 72ull << 20;
   std::uint64_t nested_whole_file_bytes = 16ull << 20;  // the same for files inside files; halved at each level
   std::uint64_t file_window_bytes = 8ull << 20;
   std::uint64_t file_window_overlap = 64ull << 10;
@@ -62,7 +62,7 @@ struct Limits {
 
   // --- machine
   // --------------------------------------------------------------------------------------------------------
-  std::uint64_t buffer_bytes = 96ull << 20;  // file contents held in memory at one time
+  std::uint64_t buffer_bytes = 104ull << 20;  // file contents held in memory at one time
 };
 
 }  // namespace lazaret

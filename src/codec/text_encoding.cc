@@ -160,11 +160,13 @@ std::optional<std::string> decode_hex(std::string_view text) {
   return bytes;
 }
 
-std::vector<EncodedRun> find_encoded_runs(std::string_view text, std::size_t minimum, std::size_t max_runs, std::size_t max_bytes, bool* cut) {
+std::vector<EncodedRun> find_encoded_runs(std::string_view text, std::size_t minimum, std::size_t max_runs, std::size_t max_bytes,
+                                          const std::function<bool(std::string_view)>& wanted, bool* cut) {
   std::vector<EncodedRun> runs;
   std::size_t decoded_bytes = 0;
   *cut = false;
   const auto add = [&](EncodedRun::Form form, std::size_t begin, std::size_t end, std::string decoded) {
+    if (!wanted(decoded)) return true;
     if (runs.size() >= max_runs || decoded_bytes + decoded.size() > max_bytes) {
       *cut = true;
       return false;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,10 +29,12 @@ struct EncodedRun {
 };
 
 // Finds maximal runs of base64 (at least `minimum` characters; line-wrapped runs are joined) and of
-// hex ("\x.." escapes, or plain digit pairs of at least 2 * minimum digits) that decode, stopping
-// after `max_runs` runs or `max_bytes` decoded bytes (then
-// `*cut` is set). Linear in text.size().
+// hex ("\x.." escapes, or plain digit pairs of at least 2 * minimum digits) that decode to something
+// `wanted`: most long identifiers are valid base64 too. Stops after `max_runs` such runs or
+// `max_bytes` decoded bytes of them (then `*cut` is set). Linear in text.size().
 std::vector<EncodedRun> find_encoded_runs(std::string_view text, std::size_t minimum,
-                                          std::size_t max_runs, std::size_t max_bytes, bool* cut);
+                                          std::size_t max_runs, std::size_t max_bytes,
+                                          const std::function<bool(std::string_view)>& wanted,
+                                          bool* cut);
 
 }  // namespace lazaret::codec

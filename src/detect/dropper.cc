@@ -4,6 +4,7 @@
 // run. A bare address, plain http, a picture that is run, or a loop make the difference between careless and hostile.
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "base/text.h"
 #include "detect/shell_text_support.h"
@@ -194,19 +195,24 @@ void inspect_source(const FileView& file, FileReport& report) {
   const std::string_view text = file.text();
   for (const engine::PatternHit& hit : file.hits) {
     if (hit.pattern < 7) continue;
-    const auto begin = hit.end > 200 ? static_cast<std::size_t>(hit.end) - 200 : 0;
-    const std::string_view near = text.substr(begin, 400);
-    const auto url = near.find("http");
-    const bool runs = near.find("exec(") != std::string_view::npos || near.find("eval(") != std::string_view::npos || near.find("os.system(") != std::string_view::npos;
-    if (!runs || url == std::string_view::npos || near.find("://") == std::string_view::npos) continue;
+    // All of it on one line: a call that fetches, and what it gives executed.
     const std::string line = shell_line_at(text, hit.end);
-    if (line.find("exec(") == std::string_view::npos && line.find("eval(") == std::string_view::npos) continue;
+    const auto calls = [&](std::string_view name) {
+      for (auto at = line.find(name); at != std::string::npos; at = line.find(name, at + 1)) {
+        if (at == 0 || (line[at - 1] != '.' && line[at - 1] != '_' && (std::isalnum(static_cast<unsigned char>(line[at - 1])) == 0))) return true;
+      }
+      return false;
+    };
+    const bool fetches = line.find("urlopen(") != std::string::npos || line.find("requests.get(") != std::string::npos || line.find("file_get_contents(") != std::string::npos ||
+                         line.find("urllib.request") != std::string::npos || line.find("URI.open(") != std::string::npos;
+    const auto url = line.find("://");
+    if (!fetches || url == std::string::npos || url < 4 || !(calls("exec(") || calls("eval(") || calls("os.system("))) continue;
+    const std::string_view near = std::string_view(line).substr(url >= 5 && line.substr(url - 5, 5) == "https" ? url - 5 : url - 4);
     FileFinding finding;
     finding.rule = &rules[interpreter_fetch];
     finding.offset = hit.end;
     finding.evidence = line;
-    const std::string_view rest = near.substr(url);
-    finding.indicators.push_back({"url", std::string(rest.substr(0, rest.find_first_of("'\" )\n"))), false});
+    finding.indicators.push_back({"url", std::string(near.substr(0, near.find_first_of("'\" )\n"))), false});
     report.add(std::move(finding));
     return;
   }

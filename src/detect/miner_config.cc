@@ -1,204 +1,276 @@
-// Miners by how they are told what to do: configuration files and command lines.
+// Configurations of miners: xmrig and its forks, xmr-stak, cpuminer; in files, here-documents and
+// executables.
 //
-// A miner's configuration is known by its shape: a pool, a login, and settings that nothing else has, in one object. A command line by `-o host:port -u login -p x` and options of
-// miners. The login need not be a wallet (pools with accounts take names or mail addresses), so the shape stands on its own.
+// xmrig (src/config.json), xmr-stak (pools.txt) and cpuminer read JSON with comments, trailing commas
+// and, for xmr-stak, without outer braces; one that is built into a program or a script has no file of
+// its own. So the keys and values are taken from the text around a hit without parsing it as a
+// document. The shape counts: a pool and a login in one object with settings that only miners have.
 #include <algorithm>
 #include <array>
 #include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
 
 #include "base/text.h"
-#include "detect/shell_text_support.h"
-#include "format/json.h"
+#include "detect/detector.h"
+#include "detect/miner_support.h"
+#include "detect/text_context_support.h"
 
 namespace lazaret::detect {
 namespace {
 
-using format::JsonValue;
-using format::ShellCommand;
-
-constexpr std::string_view remove = "Do not run the image. Declared miner images are a matter of policy: allow them by an ignore entry.";
-
 constexpr Rule rules[] = {
-    {"miner.config", Category::miner, Severity::critical, Confidence::high, "Configuration of a miner", "The file names a pool and a login and has settings that only miners have.", remove, {"T1496.001"}},
-    {"miner.command-line", Category::miner, Severity::critical, Confidence::high, "Starts a miner", "A program is started with a pool, a login and options that only miners take.", remove, {"T1496.001"}},
-    {"miner.rival-killer", Category::miner, Severity::high, Confidence::medium, "Kills other miners",
-     "Processes with the names of miners or pools are searched and killed: a script that wants the machine for itself. Clean-up scripts of defenders do the same.", remove, {"T1496.001", "T1489"}},
-    {"miner.huge-pages", Category::miner, Severity::low, Confidence::medium, "Prepares the host for mining", "Huge pages or model-specific registers are set as RandomX miners want them; databases want huge pages too.", remove, {"T1496.001"}},
+    {.id = "miner.config",
+     .category = Category::miner,
+     .severity = Severity::critical,
+     .confidence = Confidence::high,
+     .title = "Configuration of a miner",
+     .explanation = "A pool and a login stand together with settings that only miners have.",
+     .remediation = "Do not run the image. Declared miner images are a matter of policy: allow "
+                    "them by an ignore entry.",
+     .attack = {"T1496.001"}},
+    {.id = "miner.config-template",
+     .category = Category::miner,
+     .severity = Severity::high,
+     .confidence = Confidence::medium,
+     .title = "Configuration of a miner without a login",
+     .explanation = "The settings are a miner's; whom it mines for is filled in elsewhere.",
+     .remediation = "Find what starts the miner and with which login.",
+     .attack = {"T1496.001"}},
 };
 
 constexpr engine::Pattern patterns[] = {
-    engine::literal("donate-level"),     engine::literal("stratum+"),      engine::literal("cryptonight"), engine::literal("\"pools\""),          engine::literal("pool_address"),
-    engine::literal("wallet_address"),   engine::literal("randomx"),       engine::literal("--algo"),      engine::literal("nicehash"),           engine::literal("rig-id"),
-    engine::literal("max-cpu-usage"),    engine::literal("xmrig"),         engine::literal("minerd"),      engine::literal("nr_hugepages"),       engine::literal("allow_writes=on"),
-    engine::literal(" -p x"),            engine::literal("kill -9"),       engine::literal("pkill"),       engine::literal("cpu-max-threads-hint"), engine::literal("max-threads-hint"),
+    engine::literal("donate-level"),   engine::literal("\"pools\""),
+    engine::literal("'pools'"),        engine::literal("pool_list"),
+    engine::literal("pool_address"),   engine::literal("wallet_address"),
+    engine::literal("max-cpu-usage"),  engine::literal("\"nicehash\""),
+    engine::literal("\"rig-id\""),     engine::regex("\"stratum[0-9]?s?(?:\\+[a-z]{2,4})?://"),
+    engine::literal("\\\"pools\\\""),
 };
 
-constexpr std::array marks = {"donate-level", "donate-over-proxy", "randomx", "rig-id", "nicehash", "max-cpu-usage", "max-threads-hint", "huge-pages", "cpu", "opencl", "cuda",
-                              "pool_list", "pool_address", "wallet_address", "pool_password", "use_nicehash", "pool_weight", "tls-fingerprint", "self-select", "retry-pause",
-                              "print-time", "av", "safe", "cpu-affinity", "algo", "variant", "keepalive", "1gb-pages", "currency"};
+// Keys that hardly anything but a miner has.
+constexpr std::array<std::string_view, 30> telling_keys = {
+    "donate-level",   "donate-over-proxy", "rig-id",          "rig_id",        "nicehash",
+    "use_nicehash",   "self-select",       "randomx",         "1gb-pages",     "rdmsr",
+    "wrmsr",          "huge-pages",        "huge-pages-jit",  "hugepages",     "max-threads-hint",
+    "max-cpu-usage",  "print-time",        "pool_list",       "pool_address",  "wallet_address",
+    "pool_password",  "pool_weight",       "cpu-affinity",    "cpu_threads_conf", "nicehash_nonce",
+    "donate_level",   "low_power_mode",    "cache_qos",       "retry-pause",   "giveup_limit"};
+// Keys of miners that others have as well: they count a little.
+constexpr std::array<std::string_view, 18> common_keys = {
+    "algo", "coin", "keepalive", "tls-fingerprint", "tls_fingerprint", "opencl", "cuda", "av", "safe",
+    "variant", "asm", "yield", "retries", "pools", "autosave", "currency", "use_tls", "background"};
 
-bool looks_like_pool(std::string_view text) {
-  if (text.find("stratum+") != std::string_view::npos || text.starts_with("daemon+")) return true;
-  const auto scheme = text.find("://");
-  if (scheme != std::string_view::npos) text.remove_prefix(scheme + 3);
-  const auto colon = text.rfind(':');
-  return colon != std::string_view::npos && colon > 0 && is_port(text.substr(colon + 1)) && text.find_first_of(" /\"'$") == std::string_view::npos &&
-         (text.find('.') != std::string_view::npos || text.starts_with("localhost"));
-}
-
-std::string_view without_scheme(std::string_view pool) {
-  const auto scheme = pool.find("://");
-  return scheme == std::string_view::npos ? pool : pool.substr(scheme + 3);
-}
-
-struct Config {
-  std::set<std::string> keys;
-  std::string pool, login;
+struct Shape {
+  std::set<std::string> telling, common;
+  std::vector<PoolAddress> pools;
+  std::vector<std::string> logins;
+  bool algorithm = false;
 };
 
-void collect(const JsonValue& value, Config& config, unsigned depth) {
-  if (depth > 6) return;
-  if (const auto* array = value.as_array()) {
-    for (const JsonValue& item : *array) collect(item, config, depth + 1);
-  }
-  const auto* object = value.as_object();
-  if (object == nullptr) return;
-  for (const auto& [key, item] : *object) {
-    const std::string name = to_lower(key);
-    if (std::find(marks.begin(), marks.end(), name) != marks.end()) config.keys.insert(name);
-    if (const std::string* text = item.as_string()) {
-      if ((name == "url" || name == "pool_address" || name == "pool" || name == "host") && looks_like_pool(*text)) config.pool = *text;
-      if ((name == "user" || name == "wallet_address" || name == "wallet" || name == "login") && !text->empty()) config.login = *text;
+// The innermost object or list around `offset`, then up to three around it, at most 32 KiB to either
+// side. Braces inside strings are rare enough in a miner's settings to be ignored.
+std::string_view objects_around(std::string_view text, std::uint64_t offset, std::uint64_t& begin) {
+  constexpr std::size_t reach = 32 * 1024;
+  const std::size_t at = static_cast<std::size_t>(std::min<std::uint64_t>(offset, text.size()));
+  const std::size_t lowest = at > reach ? at - reach : 0;
+  std::size_t first = at;
+  int depth = 0, levels = 0;
+  for (std::size_t i = at; i > lowest && levels < 4;) {
+    --i;
+    const char c = text[i];
+    if (c == '\0') break;
+    if (c == '}' || c == ']') ++depth;
+    if (c == '{' || c == '[') {
+      if (depth > 0) {
+        --depth;
+      } else {
+        ++levels;
+        first = i;
+      }
     }
-    collect(item, config, depth + 1);
+  }
+  // Without an object around it: xmr-stak's pools.txt, a list behind a key.
+  if (levels == 0) first = at > 400 ? at - 400 : 0;
+  const std::size_t highest = std::min(text.size(), at + reach);
+  std::size_t last = at;
+  depth = 0;
+  for (; last < highest; ++last) {
+    const char c = text[last];
+    if (c == '\0') break;
+    if (c == '{' || c == '[') ++depth;
+    if (c == '}' || c == ']') {
+      if (depth > 0) {
+        --depth;
+      } else if (--levels <= 0) {
+        ++last;
+        break;
+      }
+    }
+  }
+  begin = first;
+  return text.substr(first, last - first);
+}
+
+// Calls `visit(key, value)` for each `"key": value` and `'key': value`, with \" for " too. Values that
+// are no strings are given as they stand; objects and lists as "".
+template <typename Visit>
+void for_each_member(std::string_view text, const Visit& visit) {
+  const auto quote_at = [&](std::size_t i) -> std::size_t {  // length of a quote, 0 when none
+    if (i < text.size() && (text[i] == '"' || text[i] == '\'')) return 1;
+    if (i + 1 < text.size() && text[i] == '\\' && text[i + 1] == '"') return 2;
+    return 0;
+  };
+  const auto string_at = [&](std::size_t i, std::string_view& value) -> std::size_t {
+    const std::size_t quote = quote_at(i);
+    if (quote == 0) return 0;
+    const std::string_view mark = text.substr(i, quote);
+    const auto end = text.find(mark, i + quote);
+    if (end == std::string_view::npos || end - i > 2000) return 0;
+    value = text.substr(i + quote, end - i - quote);
+    return end + quote;
+  };
+  for (std::size_t i = 0; i < text.size();) {
+    std::string_view key;
+    const std::size_t after_key = string_at(i, key);
+    if (after_key == 0 || key.find('\n') != std::string_view::npos) {
+      ++i;
+      continue;
+    }
+    std::size_t next = text.find_first_not_of(" \t\r\n", after_key);
+    if (next == std::string_view::npos || text[next] != ':') {
+      i = after_key;
+      continue;
+    }
+    next = text.find_first_not_of(" \t\r\n", next + 1);
+    if (next == std::string_view::npos) return;
+    std::string_view value;
+    if (const std::size_t after_value = string_at(next, value); after_value != 0) {
+      visit(key, value);
+      i = after_value;
+      continue;
+    }
+    visit(key, std::string_view());
+    i = next;
   }
 }
 
-void inspect_config(const FileView& file, FileReport& report) {
-  if (file.content.size() > 1 << 20 || file.hits.empty()) return;
-  const std::string_view text = file.text();
-  const auto first = text.find('{');
-  // xmr-stak's files have no outer braces.
-  std::string wrapped;
-  std::string_view body = first == std::string_view::npos ? std::string_view() : text.substr(first);
-  if (text.find("\"pool_list\"") != std::string_view::npos && text.find("\"pool_list\"") < first) {
-    wrapped = "{" + std::string(text.substr(text.find("\"pool_list\""))) + "}";
-    body = wrapped;
-  }
-  if (body.empty()) return;
-  const auto document = format::parse_json(body, {32, 200'000, true});
-  Config config;
-  collect(document.value, config, 0);
-  if (config.keys.size() < 3 || config.pool.empty() || config.login.empty()) return;
-  FileFinding finding;
-  finding.rule = &rules[0];
-  finding.offset = first == std::string_view::npos ? 0 : first;
-  finding.evidence = "pool " + config.pool + ", login " + config.login + ", settings";
-  for (const std::string& key : config.keys) finding.evidence += " " + key;
-  finding.indicators.push_back({"pool", std::string(without_scheme(config.pool)), false});
-  finding.indicators.push_back({"login", config.login, false});
-  report.add(std::move(finding));
+Shape read_shape(std::string_view text) {
+  Shape shape;
+  for_each_member(text, [&](std::string_view key, std::string_view value) {
+    const std::string name = to_lower(key);
+    if (std::find(telling_keys.begin(), telling_keys.end(), name) != telling_keys.end())
+      shape.telling.insert(name);
+    else if (std::find(common_keys.begin(), common_keys.end(), name) != common_keys.end())
+      shape.common.insert(name);
+    if (value.empty()) return;
+    if (name == "url" || name == "pool_address" || name == "pool" || name == "server" ||
+        name == "address") {
+      if (auto pool = parse_pool_address(value)) {
+        if (!pool->login.empty()) shape.logins.push_back(pool->login);
+        shape.pools.push_back(std::move(*pool));
+      }
+    } else if (name == "user" || name == "wallet_address" || name == "wallet" || name == "login" ||
+               name == "username") {
+      shape.logins.emplace_back(value);
+    } else if (name == "algo" || name == "currency") {
+      shape.algorithm = shape.algorithm || is_mining_algorithm(value) ||
+                        contains_ignore_case(value, "monero");
+    }
+  });
+  return shape;
 }
 
 bool is_placeholder(std::string_view login) {
-  return login.empty() || login.find("YOUR") != std::string_view::npos || login.starts_with('<') || login.starts_with('$') || login.starts_with('%') || login == "user" || login == "username";
-}
-
-void inspect_command(const ShellText& text, const ShellCommand& command, FileReport& report) {
-  std::string pool, login;
-  unsigned options = 0;
-  bool password = false;
-  const auto& words = command.words;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    std::string name = words[i].text, value = i + 1 < words.size() ? words[i + 1].text : "";
-    if (const auto equals = name.find('='); name.starts_with("--") && equals != std::string::npos) {
-      value = name.substr(equals + 1);
-      name.resize(equals);
-    }
-    if ((name == "-o" || name == "--url" || name == "-P" || name == "--pool" || name == "--server") && looks_like_pool(value)) pool = value;
-    if (name == "-u" || name == "--user" || name == "--wallet" || name == "-w") login = value;
-    if (name == "-p" || name == "--pass") password = true;
-    for (const std::string_view known : {"--donate-level", "--randomx-mode", "--randomx-1gb-pages", "--cpu-max-threads-hint", "--max-cpu-usage", "--rig-id", "--nicehash", "--algo", "-a", "--coin",
-                                         "--huge-pages", "--currency", "--av", "--tls-fingerprint", "--cpu-priority", "--randomx-wrmsr", "--self-select"}) {
-      if (name == known) {
-        // -a only with an algorithm behind it
-        if (known == "-a" || known == "--algo") {
-          static constexpr std::array algorithms = {"rx/", "cn/", "cryptonight", "randomx", "argon2", "kawpow", "ethash", "gr", "astrobwt", "yespower", "x11", "scrypt", "ghostrider", "cn"};
-          options += std::any_of(algorithms.begin(), algorithms.end(), [&](std::string_view a) { return value.starts_with(a); });
-        } else {
-          ++options;
-        }
-      }
-    }
-  }
-  const bool stratum = pool.find("stratum+") != std::string::npos;
-  if (pool.empty() || is_placeholder(login)) return;
-  // curl -o file -u user:password URL has the same letters: a pool is host:port, and the password stands apart.
-  if (!stratum && options == 0 && !password) return;
-  FileFinding finding = finding_at(rules[1], text, command);
-  finding.indicators.push_back({"pool", std::string(without_scheme(pool)), false});
-  finding.indicators.push_back({"login", login, false});
-  if (!text.is_script) {
-    finding.severity = Severity::medium;
-    finding.confidence = Confidence::low;
-  }
-  report.add(std::move(finding));
-}
-
-bool names_miner(std::string_view text) {
-  for (const std::string_view name : {"stratum", "cryptonight", "xmrig", "minerd", "kdevtmpfsi", "kinsing", "minergate", "xmr-stak", "\\-p x", "monero", "cpuminer", "nanopool", "hashvault"}) {
-    if (contains_ignore_case(text, name)) return true;
-  }
-  return false;
-}
-
-void inspect_killers(const ShellText& text, FileReport& report) {
-  unsigned kills = 0;
-  const ShellCommand* first = nullptr;
-  const auto& commands = text.script.commands;
-  for (std::size_t i = 0; i < commands.size(); ++i) {
-    const ShellCommand& command = commands[i];
-    if (find_program(command, {"pkill", "killall"}) < command.words.size() && names_miner(command.text())) {
-      ++kills;
-      if (first == nullptr) first = &command;
-    }
-    if (find_program(command, {"grep", "egrep", "awk"}) < command.words.size() && names_miner(command.text())) {
-      for (std::size_t j = i + 1; j < commands.size() && commands[j].pipeline == command.pipeline; ++j) {
-        if (commands[j].text().find("kill") != std::string::npos) {
-          ++kills;
-          if (first == nullptr) first = &command;
-        }
-      }
-    }
-  }
-  if (kills >= 2 && text.is_script) {
-    FileFinding finding = finding_at(rules[2], text, *first);
-    finding.evidence += "  (" + std::to_string(kills) + " such commands)";
-    report.add(std::move(finding));
-  }
+  static constexpr std::array<std::string_view, 7> marks = {"your", "wallet_address", "%", "$", "<",
+                                                            "{", "changeme"};
+  return login.empty() || std::any_of(marks.begin(), marks.end(), [&](std::string_view mark) {
+           return contains_ignore_case(login, mark);
+         });
 }
 
 void inspect(const FileView& file, FileReport& report) {
-  inspect_config(file, report);
-  for_each_shell_text(file, [&](const ShellText& text) {
-    for (const ShellCommand& command : text.script.commands) {
-      inspect_command(text, command, report);
-      const std::string words = text.is_script ? command.text() : std::string();
-      if (words.find("nr_hugepages") != std::string::npos || words.find("allow_writes=on") != std::string::npos) report.add(finding_at(rules[3], text, command));
+  const std::string_view text = file.text();
+  std::uint64_t judged_to = 0;
+  std::size_t pieces = 0;
+  for (const engine::PatternHit& hit : file.hits) {
+    if (hit.end <= judged_to || hit.end > text.size() || hit.end == 0) continue;
+    if (++pieces > 64) return;
+    std::uint64_t begin = 0;
+    const std::string_view piece = objects_around(text, hit.end - 1, begin);
+    judged_to = begin + piece.size();
+    const Shape shape = read_shape(piece);
+
+    std::optional<Indicator> wallet;
+    std::string login;
+    for (const std::string& candidate : shape.logins) {
+      if (is_placeholder(candidate)) continue;
+      if (login.empty()) login = candidate;
+      if (auto found = wallet_of_login(candidate)) {
+        wallet = std::move(found);
+        login = candidate;
+        break;
+      }
     }
-    inspect_killers(text, report);
-  });
+    const bool certain = std::any_of(shape.pools.begin(), shape.pools.end(),
+                                     [](const PoolAddress& pool) { return pool.certain(); });
+    const std::size_t score =
+        2 * shape.telling.size() + shape.common.size() + (shape.algorithm ? 2 : 0);
+    const bool complete = !shape.pools.empty() && !login.empty() &&
+                          (wallet || certain || score >= 4) && (certain || wallet || score >= 5 ||
+                                                                shape.telling.size() >= 2);
+    const bool is_template = !complete && shape.telling.size() >= 3 && score >= 8;
+    if (!complete && !is_template) continue;
+    const Role role = role_of(file, hit.end - 1);
+    // Templates stand in the source, the help and the documentation of miners and of what detects
+    // them.
+    if (is_template && (role == Role::prose || !format::is_text(file.type.kind))) continue;
+
+    FileFinding finding;
+    finding.rule = &rules[complete ? 0 : 1];
+    finding.offset = begin;
+    if (!shape.pools.empty()) finding.evidence = "pool " + shape.pools.front().text();
+    if (!login.empty())
+      finding.evidence += (finding.evidence.empty() ? "login " : ", login ") + login.substr(0, 120);
+    if (!finding.evidence.empty()) finding.evidence += ", ";
+    finding.evidence += "settings:";
+    for (const std::string& key : shape.telling) finding.evidence += " " + key;
+    for (const std::string& key : shape.common) finding.evidence += " " + key;
+    for (const PoolAddress& pool : shape.pools) {
+      const Indicator indicator{"pool", pool.text(), false};
+      if (std::find(finding.indicators.begin(), finding.indicators.end(), indicator) ==
+              finding.indicators.end() &&
+          finding.indicators.size() < 8)
+        finding.indicators.push_back(indicator);
+    }
+    if (wallet) finding.indicators.push_back(*wallet);
+    if (!login.empty() && (!wallet || login.size() > wallet->value.size()))
+      finding.indicators.push_back({"login", login.substr(0, 200), false});
+    if (role == Role::prose) {
+      finding.severity = Severity::low;
+      finding.confidence = Confidence::low;
+    }
+    report.add(std::move(finding));
+  }
 }
 
 }  // namespace
 
 extern const Detector miner_config_detector;
-const Detector miner_config_detector = {.name = "miner-config",
-                                        .summary = "Configuration files and command lines of miners, and the scripts around them.",
-                                        .rules = rules,
-                                        .patterns = patterns,
-                                        .kinds = format::KindSet::texts(),
-                                        .trigger = Trigger::always,
-                                        .inspect = inspect};
+const Detector miner_config_detector = {
+    .name = "miner-config",
+    .summary = "Finds configurations of miners, in files and inside programs.",
+    .rules = rules,
+    .patterns = patterns,
+    .kinds = {format::FileKind::text, format::FileKind::script, format::FileKind::json,
+              format::FileKind::xml, format::FileKind::elf, format::FileKind::data,
+              format::FileKind::python_bytecode, format::FileKind::java_class},
+    .trigger = Trigger::on_hit,
+    .inspect = inspect,
+};
 
 }  // namespace lazaret::detect

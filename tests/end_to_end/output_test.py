@@ -6,9 +6,9 @@ import subprocess
 
 import jsonschema
 
+import support  # first: it sets the path
 import images
 import incident_2018
-import support
 
 EVIL = "\x1b[2J\u202e<script>alert(1)</script>`|[x](http://evil.example)\n@everyone"
 
