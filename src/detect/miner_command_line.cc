@@ -56,14 +56,15 @@ constexpr engine::Pattern patterns[] = {
     // The short form: an address with a port behind -o, or pass x.
     engine::regex("[ \"']-o[ \"',=]{1,4}[a-zA-Z0-9$][a-zA-Z0-9.{}_-]{2,80}:[0-9]{2,5}"),
     engine::regex("[ \"']-(?:p|-pass)[ \"',=]{1,4}x(?:[ \"'\\n;&|]|$)"),
-    engine::regex("--(?:url|pool|server)[ \"',=]{1,4}[a-zA-Z0-9][a-zA-Z0-9.+/:_-]{2,80}:[0-9]{2,5}"),
+    engine::regex(
+        "--(?:url|pool|server)[ \"',=]{1,4}[a-zA-Z0-9][a-zA-Z0-9.+/:_-]{2,80}:[0-9]{2,5}"),
 };
 
 constexpr std::array<std::string_view, 15> miner_options = {
-    "--donate-level",   "--donate-over-proxy", "--rig-id",          "--nicehash",
-    "--cpu-max-threads-hint", "--max-cpu-usage", "--self-select",   "--huge-pages-jit",
-    "--randomx-mode",   "--randomx-init",      "--randomx-no-numa", "--randomx-1gb-pages",
-    "--randomx-wrmsr",  "--randomx-no-rdmsr",  "--randomx-cache-qos"};
+    "--donate-level",         "--donate-over-proxy", "--rig-id",           "--nicehash",
+    "--cpu-max-threads-hint", "--max-cpu-usage",     "--self-select",      "--huge-pages-jit",
+    "--randomx-mode",         "--randomx-init",      "--randomx-no-numa",  "--randomx-1gb-pages",
+    "--randomx-wrmsr",        "--randomx-no-rdmsr",  "--randomx-cache-qos"};
 
 struct Command {
   std::optional<PoolAddress> pool;
@@ -108,14 +109,15 @@ Command read_command(std::string_view text, const std::vector<LooseWord>& words)
       if (value.empty()) value = given;
     }
     const bool unknown = value.front() == '$';
-    if (name == "-o" || name == "--url" || name == "--pool" || name == "--server" ||
-        name == "-P" || name == "-url") {
+    if (name == "-o" || name == "--url" || name == "--pool" || name == "--server" || name == "-P" ||
+        name == "-url") {
       if (command.pool) continue;
       if (unknown) command.pool_is_variable = true;
       // "$POOL:$PORT" and "pool.example:$PORT"
       std::string address(value);
       if (const auto dollar = address.find(":$"); dollar != std::string::npos) {
-        const auto port = value_of_variable(text, variable_of(std::string_view(address).substr(dollar + 1)));
+        const auto port =
+            value_of_variable(text, variable_of(std::string_view(address).substr(dollar + 1)));
         if (!port.empty()) address = address.substr(0, dollar + 1) + std::string(port);
       }
       if (!variable.empty()) {
@@ -130,8 +132,10 @@ Command read_command(std::string_view text, const std::vector<LooseWord>& words)
       }
     } else if (name == "-u" || name == "--user" || name == "--wallet" || name == "--userpass") {
       if (value.front() == '-') continue;
-      if (unknown) command.login_is_variable = true;
-      else if (command.login.empty()) command.login = std::string(value);
+      if (unknown)
+        command.login_is_variable = true;
+      else if (command.login.empty())
+        command.login = std::string(value);
     } else if (name == "-p" || name == "--pass") {
       command.password = true;
       command.password_x = command.password_x || value == "x" || value.starts_with("x:");
@@ -150,8 +154,8 @@ Command read_command(std::string_view text, const std::vector<LooseWord>& words)
 
 bool is_placeholder(std::string_view login) {
   return contains_ignore_case(login, "your_") || contains_ignore_case(login, "yourwallet") ||
-         contains_ignore_case(login, "wallet_address") || login == "WALLET" || login == "USERNAME" ||
-         login == "LOGIN";
+         contains_ignore_case(login, "wallet_address") || login == "WALLET" ||
+         login == "USERNAME" || login == "LOGIN";
 }
 
 enum class Judgement { nothing, options, miner };

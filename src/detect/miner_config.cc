@@ -1,10 +1,13 @@
 // Configurations of miners: xmrig and its forks, xmr-stak, cpuminer; in files, here-documents and
 // executables.
 //
-// xmrig (src/config.json), xmr-stak (pools.txt) and cpuminer read JSON with comments, trailing commas
-// and, for xmr-stak, without outer braces; one that is built into a program or a script has no file of
-// its own. So the keys and values are taken from the text around a hit without parsing it as a
-// document. The shape counts: a pool and a login in one object with settings that only miners have.
+// xmrig (src/config.json), xmr-stak (pools.txt) and cpuminer read JSON with comments, trailing
+// commas and, for xmr-stak, without outer braces; one that is built into a program or a script has
+// no file of its own. So the keys and values are taken from the text around a hit without parsing
+// it as a document. The shape counts: a pool and a login in one object with settings that only
+// miners have.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <set>
@@ -12,8 +15,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 #include "detect/detector.h"
@@ -44,26 +45,41 @@ constexpr Rule rules[] = {
 };
 
 constexpr engine::Pattern patterns[] = {
-    engine::literal("donate-level"),   engine::literal("\"pools\""),
-    engine::literal("'pools'"),        engine::literal("pool_list"),
-    engine::literal("pool_address"),   engine::literal("wallet_address"),
-    engine::literal("max-cpu-usage"),  engine::literal("\"nicehash\""),
-    engine::literal("\"rig-id\""),     engine::regex("\"stratum[0-9]?s?(?:\\+[a-z]{2,4})?://"),
+    engine::literal("donate-level"),  engine::literal("\"pools\""),
+    engine::literal("'pools'"),       engine::literal("pool_list"),
+    engine::literal("pool_address"),  engine::literal("wallet_address"),
+    engine::literal("max-cpu-usage"), engine::literal("\"nicehash\""),
+    engine::literal("\"rig-id\""),    engine::regex("\"stratum[0-9]?s?(?:\\+[a-z]{2,4})?://"),
     engine::literal("\\\"pools\\\""),
 };
 
 // Keys that hardly anything but a miner has.
 constexpr std::array<std::string_view, 30> telling_keys = {
-    "donate-level",   "donate-over-proxy", "rig-id",          "rig_id",        "nicehash",
-    "use_nicehash",   "self-select",       "randomx",         "1gb-pages",     "rdmsr",
-    "wrmsr",          "huge-pages",        "huge-pages-jit",  "hugepages",     "max-threads-hint",
-    "max-cpu-usage",  "print-time",        "pool_list",       "pool_address",  "wallet_address",
-    "pool_password",  "pool_weight",       "cpu-affinity",    "cpu_threads_conf", "nicehash_nonce",
-    "donate_level",   "low_power_mode",    "cache_qos",       "retry-pause",   "giveup_limit"};
+    "donate-level",  "donate-over-proxy", "rig-id",         "rig_id",           "nicehash",
+    "use_nicehash",  "self-select",       "randomx",        "1gb-pages",        "rdmsr",
+    "wrmsr",         "huge-pages",        "huge-pages-jit", "hugepages",        "max-threads-hint",
+    "max-cpu-usage", "print-time",        "pool_list",      "pool_address",     "wallet_address",
+    "pool_password", "pool_weight",       "cpu-affinity",   "cpu_threads_conf", "nicehash_nonce",
+    "donate_level",  "low_power_mode",    "cache_qos",      "retry-pause",      "giveup_limit"};
 // Keys of miners that others have as well: they count a little.
-constexpr std::array<std::string_view, 18> common_keys = {
-    "algo", "coin", "keepalive", "tls-fingerprint", "tls_fingerprint", "opencl", "cuda", "av", "safe",
-    "variant", "asm", "yield", "retries", "pools", "autosave", "currency", "use_tls", "background"};
+constexpr std::array<std::string_view, 18> common_keys = {"algo",
+                                                          "coin",
+                                                          "keepalive",
+                                                          "tls-fingerprint",
+                                                          "tls_fingerprint",
+                                                          "opencl",
+                                                          "cuda",
+                                                          "av",
+                                                          "safe",
+                                                          "variant",
+                                                          "asm",
+                                                          "yield",
+                                                          "retries",
+                                                          "pools",
+                                                          "autosave",
+                                                          "currency",
+                                                          "use_tls",
+                                                          "background"};
 
 struct Shape {
   std::set<std::string> telling, common;
@@ -72,8 +88,8 @@ struct Shape {
   bool algorithm = false;
 };
 
-// The innermost object or list around `offset`, then up to three around it, at most 32 KiB to either
-// side. Braces inside strings are rare enough in a miner's settings to be ignored.
+// The innermost object or list around `offset`, then up to three around it, at most 32 KiB to
+// either side. Braces inside strings are rare enough in a miner's settings to be ignored.
 std::string_view objects_around(std::string_view text, std::uint64_t offset, std::uint64_t& begin) {
   constexpr std::size_t reach = 32 * 1024;
   const std::size_t at = static_cast<std::size_t>(std::min<std::uint64_t>(offset, text.size()));
@@ -116,8 +132,8 @@ std::string_view objects_around(std::string_view text, std::uint64_t offset, std
   return text.substr(first, last - first);
 }
 
-// Calls `visit(key, value)` for each `"key": value` and `'key': value`, with \" for " too. Values that
-// are no strings are given as they stand; objects and lists as "".
+// Calls `visit(key, value)` for each `"key": value` and `'key': value`, with \" for " too. Values
+// that are no strings are given as they stand; objects and lists as "".
 template <typename Visit>
 void for_each_member(std::string_view text, const Visit& visit) {
   const auto quote_at = [&](std::size_t i) -> std::size_t {  // length of a quote, 0 when none
@@ -178,8 +194,8 @@ Shape read_shape(std::string_view text) {
                name == "username") {
       shape.logins.emplace_back(value);
     } else if (name == "algo" || name == "currency") {
-      shape.algorithm = shape.algorithm || is_mining_algorithm(value) ||
-                        contains_ignore_case(value, "monero");
+      shape.algorithm =
+          shape.algorithm || is_mining_algorithm(value) || contains_ignore_case(value, "monero");
     }
   });
   return shape;
@@ -187,7 +203,7 @@ Shape read_shape(std::string_view text) {
 
 bool is_placeholder(std::string_view login) {
   static constexpr std::array<std::string_view, 7> marks = {"your", "wallet_address", "%", "$", "<",
-                                                            "{", "changeme"};
+                                                            "{",    "changeme"};
   return login.empty() || std::any_of(marks.begin(), marks.end(), [&](std::string_view mark) {
            return contains_ignore_case(login, mark);
          });
@@ -221,8 +237,8 @@ void inspect(const FileView& file, FileReport& report) {
     const std::size_t score =
         2 * shape.telling.size() + shape.common.size() + (shape.algorithm ? 2 : 0);
     const bool complete = !shape.pools.empty() && !login.empty() &&
-                          (wallet || certain || score >= 4) && (certain || wallet || score >= 5 ||
-                                                                shape.telling.size() >= 2);
+                          (wallet || certain || score >= 4) &&
+                          (certain || wallet || score >= 5 || shape.telling.size() >= 2);
     const bool is_template = !complete && shape.telling.size() >= 3 && score >= 8;
     if (!complete && !is_template) continue;
     const Role role = role_of(file, hit.end - 1);

@@ -1,7 +1,7 @@
 // Addresses of mining pools: stratum URLs, and names of known pools with a port.
 //
-// Lists of pools (ad blockers, detection rules, network monitors) name many; what mines names one or
-// a few. A bare name without a port or a mining scheme is a web site's and says nothing.
+// Lists of pools (ad blockers, detection rules, network monitors) name many; what mines names one
+// or a few. A bare name without a port or a mining scheme is a web site's and says nothing.
 #include <algorithm>
 #include <string>
 #include <string_view>

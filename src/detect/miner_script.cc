@@ -1,9 +1,9 @@
 // Scripts that make a machine ready for a miner: kill its rivals, take all cores and huge pages,
 // switch off what watches, start a program out of a temporary folder.
 //
-// Each step has innocent users: databases want huge pages, clean-up scripts of defenders kill miners,
-// installers run from /tmp. logo3.jpg of 2018 and its descendants do most of them in one script, and
-// that is not chance.
+// Each step has innocent users: databases want huge pages, clean-up scripts of defenders kill
+// miners, installers run from /tmp. logo3.jpg of 2018 and its descendants do most of them in one
+// script, and that is not chance.
 #include <algorithm>
 #include <array>
 #include <string>
@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "detect/detector.h"
 #include "detect/shell_text_support.h"
+#include "detect/text_context_support.h"
 
 namespace lazaret::detect {
 namespace {
@@ -43,8 +44,9 @@ constexpr Rule rules[] = {
      .severity = Severity::high,
      .confidence = Confidence::medium,
      .title = "Changes the processor's registers as RandomX miners do",
-     .explanation = "Writing model-specific registers switches off prefetching, which makes RandomX "
-                    "faster and everything else slower. Overclocking tools write them too.",
+     .explanation =
+         "Writing model-specific registers switches off prefetching, which makes RandomX "
+         "faster and everything else slower. Overclocking tools write them too.",
      .remediation = "Find what needs it; it takes a privileged container.",
      .attack = {"T1496.001"}},
     {.id = "miner.huge-pages",
@@ -58,21 +60,21 @@ constexpr Rule rules[] = {
 };
 
 constexpr engine::Pattern patterns[] = {
-    engine::literal("kill -9"),     engine::literal("pkill"),         engine::literal("killall"),
-    engine::literal("xargs kill"),  engine::literal("nr_hugepages"),  engine::literal("allow_writes=on"),
-    engine::literal("wrmsr"),       engine::literal("xargs -r kill"), engine::literal("kill -KILL"),
-    engine::literal("xargs -I"),
+    engine::literal("kill -9"),      engine::literal("pkill"),
+    engine::literal("killall"),      engine::literal("xargs kill"),
+    engine::literal("nr_hugepages"), engine::literal("allow_writes=on"),
+    engine::literal("wrmsr"),        engine::literal("xargs -r kill"),
+    engine::literal("kill -KILL"),   engine::literal("xargs -I"),
 };
 
 bool names_miner(std::string_view text) {
   static constexpr std::array<std::string_view, 24> names = {
-      "stratum",   "cryptonight", "xmrig",     "minerd",    "kdevtmpfsi", "kinsing",
-      "minergate", "xmr-stak",    "\\-p x",    "-p x",      "monero",     "cpuminer",
-      "nanopool",  "hashvault",   "minexmr",   "supportxmr", "moneroocean", "crypto-pool",
-      "c3pool",    "miningpool",  "cnrig",     "ysjswirmrm", "ovpvwbvtat", "kworkerds"};
-  return std::any_of(names.begin(), names.end(), [&](std::string_view name) {
-    return contains_ignore_case(text, name);
-  });
+      "stratum",   "cryptonight", "xmrig",   "minerd",     "kdevtmpfsi",  "kinsing",
+      "minergate", "xmr-stak",    "\\-p x",  "-p x",       "monero",      "cpuminer",
+      "nanopool",  "hashvault",   "minexmr", "supportxmr", "moneroocean", "crypto-pool",
+      "c3pool",    "miningpool",  "cnrig",   "ysjswirmrm", "ovpvwbvtat",  "kworkerds"};
+  return std::any_of(names.begin(), names.end(),
+                     [&](std::string_view name) { return contains_ignore_case(text, name); });
 }
 
 bool is_temporary(std::string_view path) {
@@ -124,9 +126,8 @@ void read_command(const format::ShellScript& script, std::size_t index, Steps& s
   };
   if (runs({"pkill", "killall", "pgrep"}) && names_miner(words)) count_kill();
   if (runs({"grep", "egrep", "fgrep", "awk", "pgrep"}) && names_miner(words)) {
-    for (std::size_t j = index + 1; j < script.commands.size() &&
-                                    script.commands[j].pipeline == command.pipeline;
-         ++j) {
+    for (std::size_t j = index + 1;
+         j < script.commands.size() && script.commands[j].pipeline == command.pipeline; ++j) {
       if (script.commands[j].text().find("kill") != std::string::npos) {
         count_kill();
         break;
@@ -143,8 +144,8 @@ void read_command(const format::ShellScript& script, std::size_t index, Steps& s
     if (redirection.target.text.find("nr_hugepages") != std::string::npos &&
         redirection.operation.starts_with('>'))
       set_pages();
-    if (redirection.operation.starts_with('>') &&
-        (redirection.target.text.ends_with("/wtmp") || redirection.target.text.ends_with("/lastlog")))
+    if (redirection.operation.starts_with('>') && (redirection.target.text.ends_with("/wtmp") ||
+                                                   redirection.target.text.ends_with("/lastlog")))
       steps.hides_traces = true;
   }
   if ((runs({"modprobe"}) && words.find("allow_writes=on") != std::string::npos) ||
@@ -160,44 +161,66 @@ void read_command(const format::ShellScript& script, std::size_t index, Steps& s
       into = into || is_temporary(redirection.target.text);
     steps.fetches = steps.fetches || into;
   }
-  if (runs({"nproc"}) || words.find("/proc/cpuinfo") != std::string::npos) steps.counts_cores = true;
+  if (runs({"nproc"}) || words.find("/proc/cpuinfo") != std::string::npos)
+    steps.counts_cores = true;
   static constexpr std::array<std::string_view, 3> starters = {"nohup", "setsid", "disown"};
   for (const format::ShellWord& word : command.words) {
     if (std::find(starters.begin(), starters.end(), word.text) != starters.end())
       steps.starts_hidden = true;
   }
   if (runs({"history"}) && words.find("-c") != std::string::npos) steps.hides_traces = true;
-  static constexpr std::array<std::string_view, 6> guards = {"aegis",   "aliyun-service", "bcm-agent",
-                                                             "qcloud",  "YunJing",        "bmc-agent"};
+  static constexpr std::array<std::string_view, 6> guards = {
+      "aegis", "aliyun-service", "bcm-agent", "qcloud", "YunJing", "bmc-agent"};
   if (runs({"rm", "pkill", "killall", "service", "systemctl", "kill"}) &&
-      std::any_of(guards.begin(), guards.end(), [&](std::string_view guard) {
-        return words.find(guard) != std::string::npos;
-      }))
+      std::any_of(guards.begin(), guards.end(),
+                  [&](std::string_view guard) { return words.find(guard) != std::string::npos; }))
     steps.kills_guards = true;
 }
 
+void report_steps(const Steps& steps, const ShellText& text, FileReport& report) {
+  const auto& commands = text.script.commands;
+  const auto add = [&](const Rule& rule, std::size_t index) {
+    FileFinding finding = finding_at(rule, text, commands[index]);
+    if (&rule == &rules[0] || &rule == &rules[1]) finding.evidence += "  [" + steps.text() + "]";
+    if (!text.is_script) finding.confidence = Confidence::medium;
+    report.add(std::move(finding));
+  };
+  if (steps.for_mining() && steps.weight() >= 5) {
+    add(rules[0], steps.kills > 0   ? steps.first_kill
+                  : steps.registers ? steps.first_registers
+                                    : steps.first_pages);
+    return;
+  }
+  if (steps.kills >= 2) add(rules[1], steps.first_kill);
+  if (!text.is_script) return;
+  if (steps.registers) add(rules[2], steps.first_registers);
+  if (steps.huge_pages) add(rules[3], steps.first_pages);
+}
+
+Steps steps_of(const format::ShellScript& script) {
+  Steps steps;
+  for (std::size_t i = 0; i < script.commands.size(); ++i) read_command(script, i, steps);
+  return steps;
+}
+
 void inspect(const FileView& file, FileReport& report) {
+  using format::FileKind;
+  using format::Language;
+  // Text in no known language may be a script that is given to a shell by name: read as one, the
+  // steps tell. A language's own strings are read line by line.
+  const bool unknown_text = file.origin == Origin::file && file.type.kind == FileKind::text &&
+                            file.type.language == Language::none;
+  if (unknown_text) {
+    constexpr std::size_t longest = 512 * 1024;
+    if (is_documentation(file.path)) return;
+    const std::string_view text = file.text().substr(0, longest);
+    const format::ShellScript script = format::parse_shell(text);
+    report_steps(steps_of(script), {script, text, 0, false}, report);
+    return;
+  }
   for_each_shell_text(file, [&](const ShellText& text) {
-    Steps steps;
-    const auto& commands = text.script.commands;
-    for (std::size_t i = 0; i < commands.size(); ++i) read_command(text.script, i, steps);
-    const auto add = [&](const Rule& rule, std::size_t index) {
-      FileFinding finding = finding_at(rule, text, commands[index]);
-      const std::string list = steps.text();
-      if (&rule == &rules[0] || &rule == &rules[1]) finding.evidence += "  [" + list + "]";
-      report.add(std::move(finding));
-    };
-    // Prose and other languages' strings only look like commands.
-    if (!text.is_script) return;
-    if (steps.for_mining() && steps.weight() >= 5) {
-      add(rules[0], steps.kills > 0       ? steps.first_kill
-                    : steps.registers ? steps.first_registers
-                                      : steps.first_pages);
-      return;
-    }
-    if (steps.kills >= 2) add(rules[1], steps.first_kill);
-    if (steps.registers) add(rules[2], steps.first_registers);
-    if (steps.huge_pages) add(rules[3], steps.first_pages);
+    if (text.is_script || file.type.kind == FileKind::script)
+      report_steps(steps_of(text.script), text, report);
   });
 }
 

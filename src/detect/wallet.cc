@@ -1,8 +1,10 @@
 // Addresses of wallets, as indicators: what ties images of one actor together.
 //
 // A wallet alone is no guilt: donation pages, documentation and test vectors are full of them. So
-// this detector reports indicators, and a finding only where the image's own settings hand a miner's
-// kind of wallet to whatever it runs. Wallets as logins of pools: miner_*.cc.
+// this detector reports indicators, and a finding only where the image's own settings hand a
+// miner's kind of wallet to whatever it runs. Wallets as logins of pools: miner_*.cc.
+#include "format/wallet.h"
+
 #include <algorithm>
 #include <array>
 #include <set>
@@ -13,7 +15,6 @@
 #include "detect/detector.h"
 #include "detect/incident_data_support.h"
 #include "detect/text_context_support.h"
-#include "format/wallet.h"
 
 namespace lazaret::detect {
 namespace {
