@@ -142,7 +142,8 @@ class Merge {
       report_.bytes += blob.bytes;
       report_.files += blob.files;
       // docker save's old layout has a file VERSION of three bytes beside each layer.
-      const bool furniture = key.ends_with("/VERSION") && blob.blob_digest == sha256(as_bytes("1.0"));
+      // gzip writes the name of the file it packed into its header.
+      const bool furniture = (key.ends_with("/VERSION") && blob.blob_digest == sha256(as_bytes("1.0"))) || key.ends_with("(gzip-name)");
       if (!furniture) add_finding("hidden-content.unreferenced-blob", "", blob.diff_id.str(), fmt::format("{} ({} bytes)", key, blob.blob_size));
       for (const LayerFinding& finding : blob.findings) add(finding, "", blob.diff_id.str(), false, {});
       for (const LayerIncomplete& part : blob.incomplete) {
