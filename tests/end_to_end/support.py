@@ -45,7 +45,7 @@ def facts(report):
 def main(tests):
     """Runs every function of the module whose name begins with test_."""
     failed = 0
-    for name, test in tests.items():
+    for name, test in list(tests.items()):
         if not name.startswith("test_"):
             continue
         try:
