@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "detect/detector.h"
 #include "detect/miner_support.h"
+#include "detect/shell_text_support.h"
 #include "detect/text_context_support.h"
 
 namespace lazaret::detect {
@@ -54,10 +55,10 @@ constexpr engine::Pattern patterns[] = {
     engine::regex("--(?:algo|coin|currency)[ =\"',]"),
     engine::regex("-a[ \"',=]{1,4}(?:cryptonight|cn/|rx/|randomx|argon2|ghostrider|kawpow)"),
     // The short form: an address with a port behind -o, or pass x.
-    engine::regex("[ \"']-o[ \"',=]{1,4}[a-zA-Z0-9$][a-zA-Z0-9.{}_-]{2,80}:[0-9]{2,5}"),
-    engine::regex("[ \"']-(?:p|-pass)[ \"',=]{1,4}x(?:[ \"'\\n;&|]|$)"),
+    engine::regex("[\\s\"']-o[\\s\"',=]{1,24}[a-zA-Z0-9$][a-zA-Z0-9.{}_-]{2,80}:[0-9]{2,5}"),
+    engine::regex("[\\s\"']-(?:p|-pass)[\\s\"',=]{1,24}x(?:[\\s\"';&|]|$)"),
     engine::regex(
-        "--(?:url|pool|server)[ \"',=]{1,4}[a-zA-Z0-9][a-zA-Z0-9.+/:_-]{2,80}:[0-9]{2,5}"),
+        "--(?:url|pool|server)[\\s\"',=]{1,24}[a-zA-Z0-9][a-zA-Z0-9.+/:_-]{2,80}:[0-9]{2,5}"),
 };
 
 constexpr std::array<std::string_view, 15> miner_options = {
@@ -175,54 +176,90 @@ Judgement judge(const Command& command) {
   return Judgement::nothing;
 }
 
-void inspect(const FileView& file, FileReport& report) {
-  const std::string_view text = file.text();
-  std::uint64_t judged_to = 0;
-  std::size_t findings = 0;
-  const bool binary = !format::is_text(file.type.kind);
-  for (const engine::PatternHit& hit : file.hits) {
-    if (hit.end <= judged_to || hit.end > text.size() || hit.end == 0) continue;
-    std::uint64_t begin = 0;
-    const std::string_view piece = command_around(text, hit.end - 1, begin);
-    judged_to = begin + piece.size();
-    const Command command = read_command(text, loose_words(piece));
+// Reports commands of one file, each pool and login once.
+class Reporter {
+ public:
+  Reporter(const FileView& file, FileReport& report) : file_(file), report_(report) {}
+
+  bool full() const { return findings_ == 16; }
+
+  // `offset`: of the telling part in the file; [begin, end): the command.
+  void consider(const Command& command, std::uint64_t offset, std::uint64_t begin,
+                std::uint64_t end) {
     const Judgement judgement = judge(command);
-    if (judgement == Judgement::nothing) continue;
-    const Role role = role_of(file, hit.end - 1);
+    if (judgement == Judgement::nothing || full()) return;
+    const Role role = role_of(file_, offset);
     // Options without a pool are help texts and detection rules everywhere but in what runs.
-    if (judgement == Judgement::options && (role != Role::runs || binary)) continue;
+    if (judgement == Judgement::options &&
+        (role != Role::runs || !format::is_text(file_.type.kind)))
+      return;
+    const std::string key = (command.pool ? command.pool->text() : "") + " " + command.login;
+    if (!reported_.insert(key).second) return;
 
     FileFinding finding;
     finding.rule = &rules[judgement == Judgement::miner ? 0 : 1];
-    finding.offset = hit.end - 1;
-    finding.evidence = evidence_of(text, begin, begin + std::min<std::size_t>(piece.size(), 300));
+    finding.offset = offset;
+    finding.evidence = evidence_of(file_.text(), begin, std::min(end, begin + 300));
     if (command.pool) finding.indicators.push_back({"pool", command.pool->text(), false});
-    if (command.wallet) {
-      finding.indicators.push_back(*command.wallet);
-      // The worker's name behind the wallet is kept: it may be the same in several images.
-      if (command.login.size() > command.wallet->value.size())
-        finding.indicators.push_back({"login", command.login, false});
-    } else if (!command.login.empty() && judgement == Judgement::miner) {
-      finding.indicators.push_back({"login", command.login, false});
-    }
+    if (command.wallet) finding.indicators.push_back(*command.wallet);
+    // The worker's name behind the wallet is kept: it may be the same in several images.
+    if (judgement == Judgement::miner && !command.login.empty() &&
+        (!command.wallet || command.login.size() > command.wallet->value.size()))
+      finding.indicators.push_back({"login", command.login.substr(0, 200), false});
+    grade(command, judgement, role, finding);
+    report_.add(std::move(finding));
+    ++findings_;
+  }
+
+ private:
+  static void grade(const Command& command, Judgement judgement, Role role, FileFinding& finding) {
     if (role == Role::prose) {
       finding.severity = Severity::low;
       finding.confidence = Confidence::low;
-    } else if (role == Role::settings && judgement == Judgement::miner &&
-               !(command.pool && command.wallet) &&
-               !(command.pool && command.pool->certain() && !command.login.empty())) {
+      return;
+    }
+    if (judgement != Judgement::miner) return;
+    const bool certain = command.pool && command.pool->certain();
+    const bool paid = command.pool && (command.wallet || (certain && !command.login.empty()));
+    if (role == Role::settings && !paid) {
       finding.severity = Severity::high;
       finding.confidence = Confidence::medium;
     } else if (role == Role::record) {
       finding.severity = Severity::high;
-    } else if (judgement == Judgement::miner && !command.wallet &&
-               !(command.pool && command.pool->certain()) && command.options.empty() &&
-               !command.algorithm) {
+    } else if (!command.wallet && !certain && command.options.empty() && !command.algorithm) {
       finding.confidence = Confidence::medium;
     }
-    report.add(std::move(finding));
-    if (++findings == 16) return;
   }
+
+  const FileView& file_;
+  FileReport& report_;
+  std::set<std::string> reported_;
+  std::size_t findings_ = 0;
+};
+
+void inspect(const FileView& file, FileReport& report) {
+  const std::string_view text = file.text();
+  Reporter reporter(file, report);
+  std::uint64_t judged_to = 0;
+  for (const engine::PatternHit& hit : file.hits) {
+    if (hit.end <= judged_to || hit.end > text.size() || hit.end == 0) continue;
+    std::uint64_t begin = 0;
+    const std::string_view piece = command_around(text, hit.end - 1, begin);
+    judged_to = begin + piece.size() + 1;  // the line end belongs to it
+    reporter.consider(read_command(text, loose_words(piece)), hit.end - 1, begin,
+                      begin + piece.size());
+    if (reporter.full()) return;
+  }
+  // Quoting hides words from the patterns, not from a shell.
+  for_each_shell_text(file, [&](const ShellText& shell) {
+    if (!shell.is_script) return;
+    for (const format::ShellCommand& command : shell.script.commands) {
+      if (command.words.size() < 4) continue;
+      const std::string words = command.text();
+      reporter.consider(read_command(text, loose_words(words)), command.offset, command.offset,
+                        std::max(command.end, command.offset));
+    }
+  });
 }
 
 }  // namespace
@@ -236,7 +273,7 @@ const Detector miner_command_line_detector = {
     .kinds = {format::FileKind::text, format::FileKind::script, format::FileKind::json,
               format::FileKind::xml, format::FileKind::elf, format::FileKind::python_bytecode,
               format::FileKind::java_class},
-    .trigger = Trigger::on_hit,
+    .trigger = Trigger::always,
     .inspect = inspect,
 };
 

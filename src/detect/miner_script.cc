@@ -212,7 +212,7 @@ void inspect(const FileView& file, FileReport& report) {
                             file.type.language == Language::none;
   if (unknown_text) {
     constexpr std::size_t longest = 512 * 1024;
-    if (is_documentation(file.path)) return;
+    if (file.hits.empty() || is_documentation(file.path)) return;
     const std::string_view text = file.text().substr(0, longest);
     const format::ShellScript script = format::parse_shell(text);
     report_steps(steps_of(script), {script, text, 0, false}, report);
@@ -233,7 +233,7 @@ const Detector miner_script_detector = {
     .rules = rules,
     .patterns = patterns,
     .kinds = format::KindSet::texts(),
-    .trigger = Trigger::on_hit,
+    .trigger = Trigger::always,
     .inspect = inspect,
 };
 

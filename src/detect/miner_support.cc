@@ -150,10 +150,11 @@ std::vector<LooseWord> loose_words(std::string_view text) {
     if (begin == std::string_view::npos) break;
     auto end = text.find_first_of(separators, begin);
     if (end == std::string_view::npos) end = text.size();
-    // "${NAME}" is one word though braces separate.
-    if (text[begin] == '$' && end == begin + 1 && end < text.size() && text[end] == '{') {
+    // "${NAME}" is part of a word though braces separate.
+    while (end < text.size() && text[end] == '{' && text[end - 1] == '$') {
       const auto close = text.find('}', end);
-      if (close != std::string_view::npos && close - begin < 80) end = close + 1;
+      if (close == std::string_view::npos || close - end > 80) break;
+      end = std::min(text.find_first_of(separators, close + 1), text.size());
     }
     std::string_view word = text.substr(begin, end - begin);
     at = end;

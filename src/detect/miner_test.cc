@@ -124,6 +124,11 @@ TEST(MinerCommandLine, ValuesInVariables) {
             Ids{"miner.command-line"});
 }
 
+TEST(MinerCommandLine, QuotingDoesNotHideIt) {
+  EXPECT_EQ(script("./java '-'o po''ol.example:33\"\"33 -\\u " + wallet + " \\-p $'\\x78'").rules(),
+            Ids{"miner.command-line"});
+}
+
 TEST(MinerCommandLine, InsideAnExecutable) {
   test::ElfSample elf;
   elf.type = 2;
