@@ -28,7 +28,7 @@ struct Level {
 };
 
 bool is_limit(std::string_view rule) {
-  for (const std::string_view part : {"bomb", "window", "too-many", "too-large", "size", "encrypted", "method", "long-path", "depth", "thin", "stripped", "sparse"}) {
+  for (const std::string_view part : {"bomb", "window", "too-many", "too-large", "encrypted", "method", "long-path", "depth", "thin", "stripped", "sparse"}) {
     if (rule.find(part) != std::string_view::npos) return true;
   }
   return false;

@@ -174,9 +174,14 @@ void judge(const Policy& policy, Report& report) {
     }
     if (report.reasons.size() < 5) report.reasons.push_back(fmt::format("{} ({})", finding.title, finding.reason));
   }
-  // Many weak findings must not add up to proof: the score only passes the border of `malicious` together with one that does so nearly alone.
+  // Many weak findings, or matters of policy, must not add up to proof: the score only passes the border of `malicious` together with a finding that comes near it alone and is not of a
+  // category that the policy limits.
+  int strongest = 0;
+  for (const Finding& finding : report.findings) {
+    if (!policy.category_limit.contains(name_of(finding.category))) strongest = std::max(strongest, finding.weight);
+  }
   const int heaviest = report.findings.empty() ? 0 : report.findings.front().weight;
-  if (heaviest < policy.malicious_from * 3 / 4) score = std::min(score, policy.malicious_from - 1);
+  if (heaviest < policy.malicious_from && strongest < policy.malicious_from * 3 / 4) score = std::min(score, policy.malicious_from - 1);
   report.score = std::min(score, 100);
 
   if (report.score >= policy.malicious_from) {

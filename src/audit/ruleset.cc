@@ -1,7 +1,12 @@
 #include "audit/ruleset.h"
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <mutex>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
 
 #include "audit/audit_rules.h"
 #include "audit/encoded_text.h"
@@ -66,6 +71,30 @@ RuleDocument document_of(const engine::YaraRule& rule) {
   return document;
 }
 
+// A compiled database with its checksum in front. A damaged or half-written file reads as none.
+std::unique_ptr<engine::PatternDatabase> load_saved(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  if (!in || !(text << in.rdbuf())) return nullptr;
+  const std::string bytes = text.str();
+  if (bytes.size() < 64 || sha256(as_bytes(std::string_view(bytes).substr(64))).hex() != bytes.substr(0, 64)) return nullptr;
+  return engine::PatternDatabase::load(as_bytes(std::string_view(bytes).substr(64)));
+}
+
+void save(const std::string& file, const std::string& bytes) {
+  if (bytes.empty()) return;
+  const std::string partial = file + "." + std::to_string(::getpid());
+  {
+    std::ofstream out(partial, std::ios::binary | std::ios::trunc);
+    out << sha256(as_bytes(bytes)).hex() << bytes;
+    if (!out.flush()) {
+      ::unlink(partial.c_str());
+      return;
+    }
+  }
+  if (std::rename(partial.c_str(), file.c_str()) != 0) ::unlink(partial.c_str());
+}
+
 bool is_binary_kind(format::FileKind kind) { return !format::is_text(kind); }
 
 bool wants_binaries(const detect::Detector& detector) {
@@ -104,14 +133,21 @@ Result<Ruleset::PatternSet> Ruleset::compile(bool text) const {
       set.owners.push_back({nullptr, 0, p});
     }
   }
+  const std::string file = cache_folder_.empty() ? "" : cache_folder_ + "/patterns-" + digest_.substr(7, 32) + (text ? "-text" : "-binary");
+  if (!file.empty()) {
+    set.database = load_saved(file);
+    if (set.database != nullptr) return set;
+  }
   auto database = engine::PatternDatabase::compile(patterns);
   if (!database) return database.error();
   set.database = std::move(*database);
+  if (!file.empty()) save(file, set.database->save());
   return set;
 }
 
-Result<std::shared_ptr<const Ruleset>> Ruleset::make(const std::vector<std::string>& yara_paths) {
+Result<std::shared_ptr<const Ruleset>> Ruleset::make(const std::vector<std::string>& yara_paths, const std::string& cache_folder) {
   auto ruleset = std::make_shared<Ruleset>();
+  ruleset->cache_folder_ = cache_folder;
   Hasher hasher;
   const auto add = [&hasher](std::string_view text) {
     hasher.update(as_bytes(text));
@@ -144,17 +180,24 @@ Result<std::shared_ptr<const Ruleset>> Ruleset::make(const std::vector<std::stri
   }
   ruleset->digest_ = hasher.finish().str();
 
-  auto text = ruleset->compile(true);
-  if (!text) return text.error();
-  auto binary = ruleset->compile(false);
-  if (!binary) return binary.error();
-  ruleset->text_ = std::move(*text);
-  ruleset->binary_ = std::move(*binary);
+  // The library is tried at once, so that one that cannot be trusted is refused before anything is read.
+  if (const auto usable = engine::PatternDatabase::compile({}); !usable) return usable.error();
   return std::shared_ptr<const Ruleset>(std::move(ruleset));
 }
 
 const Ruleset::PatternSet& Ruleset::patterns_for(format::FileKind kind) const {
-  return is_binary_kind(kind) ? binary_ : text_;
+  const bool text = !is_binary_kind(kind);
+  PatternSet& set = text ? text_ : binary_;
+  std::call_once(text ? text_once_ : binary_once_, [&] {
+    auto compiled = compile(text);
+    // The patterns are our own and each is compiled by its detector's test.
+    if (!compiled) {
+      std::fprintf(stderr, "lazaret: %s\n", compiled.error().message.c_str());
+      std::abort();
+    }
+    set = std::move(*compiled);
+  });
+  return set;
 }
 
 const RuleDocument* Ruleset::find(std::string_view rule) const {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +32,8 @@ struct RuleDocument {
 class Ruleset {
  public:
   // `yara_paths`: files and folders of users' YARA rules, may be empty. An error names what does not compile.
-  static Result<std::shared_ptr<const Ruleset>> make(const std::vector<std::string>& yara_paths);
+  // `cache_folder`: where compiled patterns are kept for the next start; "" for nowhere.
+  static Result<std::shared_ptr<const Ruleset>> make(const std::vector<std::string>& yara_paths, const std::string& cache_folder = "");
 
   // A pattern of the multi-pattern pass, by its index there.
   struct PatternOwner {
@@ -60,7 +62,10 @@ class Ruleset {
  private:
   Result<PatternSet> compile(bool text) const;
 
-  PatternSet text_, binary_;
+  std::string cache_folder_;
+  // Made when first asked for: an audit that comes from the cache needs only the first.
+  mutable std::once_flag text_once_, binary_once_;
+  mutable PatternSet text_, binary_;
   std::unique_ptr<engine::YaraRules> yara_;
   std::map<std::string, RuleDocument, std::less<>> rules_;
   std::string digest_;

@@ -124,7 +124,8 @@ int run_scan(const ScanOptions& options) {
   const auto format = report::parse_format(!options.format.empty() ? options.format : to_terminal ? "table" : "json");
   if (!format) return fail("unknown format " + options.format);
 
-  const auto ruleset = audit::Ruleset::make(options.rules);
+  const std::string folder = options.no_cache ? "" : options.cache_dir.empty() ? audit::default_cache_folder() : options.cache_dir;
+  const auto ruleset = audit::Ruleset::make(options.rules, folder);
   if (!ruleset) return fail(ruleset.error().message);
 
   audit::Policy policy = audit::Policy::standard();
@@ -145,8 +146,7 @@ int run_scan(const ScanOptions& options) {
   }
 
   std::unique_ptr<audit::Cache> cache;
-  const std::string folder = options.cache_dir.empty() ? audit::default_cache_folder() : options.cache_dir;
-  if (!options.no_cache && !folder.empty()) {
+  if (!folder.empty()) {
     std::string warning;
     auto opened = audit::Cache::open(folder, (*ruleset)->digest(), options.limits, options.cache_bytes, &warning);
     if (!warning.empty()) fmt::print(stderr, "lazaret: warning: {}\n", escape(warning));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdlib>
 
 namespace lazaret::engine {
 namespace {
@@ -86,6 +87,15 @@ class HyperscanDatabase final : public PatternDatabase {
     hits.erase(std::unique(begin, hits.end(), [](const Hit& a, const Hit& b) { return a.end == b.end && a.pattern == b.pattern; }), hits.end());
     if (collector.overflow) return ScanStatus::too_many_hits;
     return code == HS_SUCCESS ? ScanStatus::complete : ScanStatus::failed;
+  }
+
+  std::string save() const override {
+    char* bytes = nullptr;
+    std::size_t size = 0;
+    if (database_ == nullptr || hs_serialize_database(database_, &bytes, &size) != HS_SUCCESS) return "";
+    std::string saved(bytes, size);
+    std::free(bytes);
+    return saved;
   }
 
   std::size_t memory_bytes() const override {
@@ -169,12 +179,23 @@ Result<void> self_test() {
   return {};
 }
 
+const Result<void>& tested() {
+  static const Result<void> result = self_test();
+  return result;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PatternDatabase>> PatternDatabase::compile(std::span<const Pattern> patterns) {
-  static const Result<void> tested = self_test();
-  if (!tested) return tested.error();
+  if (!tested()) return tested().error();
   return compile_unchecked(patterns);
+}
+
+std::unique_ptr<PatternDatabase> PatternDatabase::load(Bytes saved) {
+  if (!tested()) return nullptr;
+  hs_database_t* database = nullptr;
+  if (hs_deserialize_database(as_text(saved).data(), saved.size(), &database) != HS_SUCCESS) return nullptr;
+  return std::make_unique<HyperscanDatabase>(database);
 }
 
 }  // namespace lazaret::engine
