@@ -71,8 +71,6 @@ void add_scan(CLI::App& app, ScanOptions& options) {
   oci-archive:FILE[:REF]       the same as a tar
   docker://REF                 image in a registry
   docker-daemon:REF            image of the local Docker daemon
-  containers-storage:REF       image in Podman's or CRI-O's store, read from disk
-  containerd:[NAMESPACE/]REF   image in containerd's store, read from disk
   rootfs:DIR                   a root file system
   A path that exists is looked at; anything else is a reference to a registry.
 
