@@ -176,31 +176,34 @@ std::vector<EncodedRun> find_encoded_runs(std::string_view text, std::size_t min
     return true;
   };
 
-  std::size_t at = 0;
-  while (at < text.size()) {
-    // "\x41\x42": four characters for a byte, so a shorter run counts.
-    if (text[at] == '\\' && at + 3 < text.size() && text[at + 1] == 'x' && hex_value(text[at + 2]) >= 0 && hex_value(text[at + 3]) >= 0) {
-      const std::size_t begin = at;
-      std::string decoded;
-      while (at + 3 < text.size() && text[at] == '\\' && text[at + 1] == 'x' && hex_value(text[at + 2]) >= 0 && hex_value(text[at + 3]) >= 0) {
-        decoded.push_back(static_cast<char>(hex_value(text[at + 2]) << 4 | hex_value(text[at + 3])));
-        at += 4;
-      }
-      if (decoded.size() * 2 >= minimum && !add(EncodedRun::Form::hex, begin, at, std::move(decoded))) return runs;
-      continue;
-    }
-    if (base64_class(text[at]) >= 64) {
-      ++at;
-      continue;
-    }
-    // Skip quickly over what is too short: look at where the run would have to reach.
-    std::size_t plain_end = at;
-    while (plain_end < text.size() && base64_class(text[plain_end]) < 64) ++plain_end;
+  // "\\x41\\x42": four characters for a byte, so a shorter run counts.
+  for (std::size_t at = text.find("\\x"); at != std::string_view::npos; at = text.find("\\x", at)) {
     const std::size_t begin = at;
-    if (plain_end - begin < minimum) {
-      at = plain_end;
+    std::string decoded;
+    while (at + 3 < text.size() && text[at] == '\\' && text[at + 1] == 'x' && hex_value(text[at + 2]) >= 0 && hex_value(text[at + 3]) >= 0) {
+      decoded.push_back(static_cast<char>(hex_value(text[at + 2]) << 4 | hex_value(text[at + 3])));
+      at += 4;
+    }
+    if (at == begin) at += 2;
+    if (decoded.size() * 2 >= minimum && !add(EncodedRun::Form::hex, begin, at, std::move(decoded))) return runs;
+  }
+
+  // A run of `minimum` characters that begins in the next `minimum` ones covers the last of them: when that one is no letter of base64, all of them
+  // are passed over at once. Prose and code are read at a twentieth of their bytes.
+  std::size_t at = 0;
+  while (at + minimum <= text.size()) {
+    std::size_t begin = at + minimum - 1;
+    if (base64_class(text[begin]) >= 64) {
+      at = begin + 1;
       continue;
     }
+    while (begin > at && base64_class(text[begin - 1]) < 64) --begin;
+    if (begin > at) {
+      at = begin;
+      continue;
+    }
+    std::size_t plain_end = at + minimum;
+    while (plain_end < text.size() && base64_class(text[plain_end]) < 64) ++plain_end;
     const std::string_view run = text.substr(begin, plain_end - begin);
     const bool all_hex = std::all_of(run.begin(), run.end(), [](char c) { return hex_value(c) >= 0; });
     if (all_hex) {
