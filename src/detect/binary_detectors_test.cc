@@ -47,6 +47,12 @@ TEST(RootkitPreload, HonestInterposers) {
   fakeroot.imports = {"dlsym"};
   EXPECT_EQ(preload(fakeroot), Ids{});
 
+  test::ElfSample recorder;
+  recorder.exports = {"readdir", "open", "fopen", "stat", "unlink", "rename", "rmdir"};
+  recorder.imports = {"dlsym"};
+  recorder.data = "/proc/self/fd/%d";
+  EXPECT_EQ(preload(recorder), Ids{}) << "installwatch";
+
   test::ElfSample sanitizer;
   sanitizer.soname = "libasan.so.8";
   sanitizer.imports = {"dlsym"};

@@ -1,7 +1,7 @@
 // Files of known incidents, by digest and by the exact path that an incident's scripts use.
-#include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "detect/detector.h"
 #include "detect/incident_data_support.h"
@@ -29,15 +29,21 @@ constexpr Rule rules[] = {
      .attack = {"T1036.005"}},
 };
 
-const std::map<std::string_view, const KnownIndicator*>& known_paths() {
-  static const std::map<std::string_view, const KnownIndicator*> paths = [] {
-    std::map<std::string_view, const KnownIndicator*> result;
+// A path, or everything below it when it ends in '/'.
+const KnownIndicator* find_path(std::string_view path) {
+  static const std::vector<const KnownIndicator*> known = [] {
+    std::vector<const KnownIndicator*> result;
     for (const KnownIndicator& indicator : incident_data().indicators) {
-      if (indicator.type == "path") result.emplace(indicator.value, &indicator);
+      if (indicator.type == "path") result.push_back(&indicator);
     }
     return result;
   }();
-  return paths;
+  for (const KnownIndicator* indicator : known) {
+    if (path == indicator->value ||
+        (indicator->value.ends_with('/') && path.starts_with(indicator->value)))
+      return indicator;
+  }
+  return nullptr;
 }
 
 void inspect(const FileView& file, FileReport& report) {
@@ -54,10 +60,10 @@ void inspect(const FileView& file, FileReport& report) {
     }
   }
   if (file.nesting == 0) {
-    if (const auto found = known_paths().find(file.path); found != known_paths().end()) {
+    if (const KnownIndicator* known = find_path(file.path)) {
       FileFinding finding;
       finding.rule = &rules[1];
-      finding.evidence = std::string(file.path) + " (incident " + found->second->incident->id + ")";
+      finding.evidence = std::string(file.path) + " (incident " + known->incident->id + ")";
       report.add(std::move(finding));
     }
   }

@@ -165,6 +165,16 @@ TEST(KnownBadFile, ByPathAndDigest) {
           .findings.empty());
 }
 
+TEST(KnownBadFile, EverythingBelowAFolder) {
+  const std::string folder = value_of("backdoor-gates-2018", "path");
+  ASSERT_TRUE(folder.ends_with('/'));
+  const auto look = [](std::string path) {
+    return test::inspect(known_bad_file_detector, {.path = std::move(path), .content = "anything"});
+  };
+  EXPECT_TRUE(look(folder + "getty").has("known-bad.file-path"));
+  EXPECT_FALSE(look(folder.substr(0, folder.size() - 1) + "s").has("known-bad.file-path"));
+}
+
 class KnownBadImage : public testing::Test {
  protected:
   std::vector<ImageFinding> look_at(std::string name) {

@@ -124,6 +124,7 @@ constexpr std::uint32_t additions_at = words_at + 2 * masked_blocks.size();
 constexpr std::uint32_t salt_at = additions_at + masked_additions.size();
 constexpr std::uint32_t protocol_at = salt_at + 1;
 constexpr std::uint32_t client_at = protocol_at + protocol_marks.size();
+constexpr std::uint32_t library_at = client_at + client_marks.size();
 
 std::uint32_t word_of(std::size_t block, std::size_t index) {
   return masked_blocks[block][index] ^ mask;
@@ -162,6 +163,7 @@ std::span<const engine::Pattern> patterns() {
     for (const std::string& text : texts) result.push_back(engine::regex(text));
     for (const std::string_view mark : protocol_marks) result.push_back(engine::literal(mark));
     for (const std::string_view mark : client_marks) result.push_back(engine::literal(mark));
+    result.push_back(engine::literal("randomx_calculate_hash"));
     return result;
   }();
   return list;
@@ -181,11 +183,11 @@ bool is_block(Bytes content, std::uint64_t begin, std::size_t block, bool big_en
 
 struct Evidence {
   std::set<std::size_t> blocks, additions;
-  bool salt = false;
+  bool salt = false, library = false;  // imports librandomx's functions
   std::set<std::string_view> protocol, client;
   std::uint64_t first = 0;
 
-  bool randomx() const { return !blocks.empty() || additions.size() >= 3; }
+  bool randomx() const { return !blocks.empty() || additions.size() >= 3 || library; }
 };
 
 Evidence collect(const FileView& file) {
@@ -210,8 +212,14 @@ Evidence collect(const FileView& file) {
       evidence.salt = true;
     } else if (hit.pattern < client_at) {
       evidence.protocol.insert(protocol_marks[hit.pattern - protocol_at]);
-    } else if (hit.pattern - client_at < client_marks.size()) {
+    } else if (hit.pattern < library_at) {
       evidence.client.insert(client_marks[hit.pattern - client_at]);
+    } else if (file.elf != nullptr && !evidence.library) {
+      evidence.library =
+          std::any_of(file.elf->dynamic_symbols.begin(), file.elf->dynamic_symbols.end(),
+                      [](const format::ElfSymbol& symbol) {
+                        return !symbol.defined && symbol.name.starts_with("randomx_calculate_hash");
+                      });
     }
   }
   return evidence;

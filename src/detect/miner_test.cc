@@ -398,6 +398,22 @@ TEST(MinerProgram, OtherLayouts) {
       << "big-endian words";
 }
 
+TEST(MinerProgram, AlgorithmFromALibrary) {
+  test::ElfSample elf;
+  elf.imports = {"randomx_calculate_hash"};
+  elf.data = "stratum+tcp://" + std::string(1, '\0') + "donate-level";
+  const auto look = [&] {
+    return inspect(miner_program_detector, {.path = "/usr/sbin/httpd", .content = elf.build()})
+        .rules();
+  };
+  EXPECT_EQ(look(), Ids{"miner.program"});
+  elf.data.clear();
+  EXPECT_EQ(look(), Ids{"miner.algorithm"});
+  elf.imports.clear();
+  elf.data = "randomx_calculate_hash";
+  EXPECT_EQ(look(), Ids{}) << "the name alone is a mention";
+}
+
 TEST(MinerProgram, WordsFarApartAreChance) {
   const std::string key = key0();
   std::string far;

@@ -119,8 +119,11 @@ void inspect(const FileView& file, FileReport& report) {
     // Sanitizers define hundreds of functions, and these lists are not in them.
     const bool small = exports.functions() <= 400;
     const bool wide = files.size() >= 3 && reaches.size() >= 2;
+    // Recorders of installations (installwatch) resolve descriptors through /proc/self/fd as well,
+    // but they hook what writes; a hider hooks the listing and little else.
+    const bool only_lists = files.empty() && !refers.empty();
     if (contains("ld.so.preload") || contains("/proc/net/tcp") ||
-        (small && (!refers.empty() || wide))) {
+        (small && (contains("/proc/%s/stat") || only_lists || wide))) {
       FileFinding finding;
       finding.rule = &rules[0];
       finding.evidence = "replaces " + join(lists);

@@ -42,6 +42,14 @@ constexpr auto alphanumeric = [] {
   return table;
 }();
 
+// What can begin an address: short ones (Bitcoin, Ethereum) have few first letters, and hashes in
+// hex are many.
+bool may_begin(char first, std::size_t size) {
+  constexpr std::size_t shortest_cryptonote = 90;
+  return size >= shortest_cryptonote ||
+         std::string_view("123mnbBtT0").find(first) != std::string_view::npos;
+}
+
 // Runs of letters and digits in which an address fits. Most bytes are never looked at: of any
 // `shortest` bytes in a row only the last is, unless it belongs to a run.
 template <typename Visit>
@@ -69,6 +77,7 @@ void inspect(const FileView& file, FileReport& report) {
   std::set<std::string> values;
   bool cut = false;
   for_each_candidate(file.content, [&](std::size_t begin, std::size_t end) {
+    if (!may_begin(text[begin], end - begin)) return true;
     auto wallet = format::find_wallet_at_start(text.substr(begin, end - begin));
     if (!wallet || incident_data().wallet_stop_list.contains(wallet->value)) return true;
     if (!values.insert(wallet->value).second) return true;
