@@ -181,6 +181,13 @@ test::Outcome config(std::string content, std::string path = "/etc/config.json")
   return inspect(miner_config_detector, {.path = std::move(path), .content = std::move(content)});
 }
 
+TEST(MinerCommandLine, AMatchThatEndsWithTheLineEndOfAnotherLanguage) {
+  EXPECT_EQ(command("#!/usr/bin/python3\nx = '-p', 'x'\n", "/a.py").rules(), Ids{});
+  EXPECT_EQ(
+      command("#!/usr/bin/python3\nx = \"./a -o pool.example:3333 -u me -p x\n", "/a.py").rules(),
+      Ids{"miner.command-line"});
+}
+
 TEST(MinerConfig, XmrigWithComments) {
   const auto outcome = config(
       "{\n  \"algo\": \"cryptonight\", // cryptonight (default)\n  \"av\": 0,\n"

@@ -68,7 +68,8 @@ void for_each_shell_text(const FileView& file, const std::function<void(const Sh
     if (hit.end <= done && done != 0) continue;
     const std::string_view text = file.text();
     const auto at = static_cast<std::size_t>(hit.end == 0 ? 0 : hit.end - 1);
-    auto begin = text.rfind('\n', at);
+    // A match may end with the line end itself: the line is the one before it.
+    auto begin = at == 0 ? std::string_view::npos : text.rfind('\n', at - 1);
     begin = begin == std::string_view::npos ? 0 : begin + 1;
     if (at - begin > 4096) begin = at - 4096;
     auto end = std::min(text.find('\n', at), text.size());
