@@ -140,7 +140,7 @@ void inspect_script(const FileView& file, const ShellText& text, FileReport& rep
       // fetch -o X; chmod +x X; ./X or sh X
       const std::string_view output = output_of(command);
       const std::string_view name = name_of_file(output);
-      if (name.size() >= 2 && output != "/dev/null" && name != "-") {
+      if ((name.size() >= 2 || output.find('/') != std::string_view::npos) && !name.empty() && output != "/dev/null" && name != "-") {
         bool started = false, checked = false;
         for (std::size_t j = i + 1; j < commands.size() && j < i + 40; ++j) {
           const auto& words = commands[j].words;
