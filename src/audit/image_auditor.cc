@@ -21,11 +21,12 @@ using detect::Origin;
 // The merged image as the detectors of whole images see it.
 class View final : public detect::ImageView {
  public:
-  View(const std::string& reference, const format::ManifestDescription& manifest, const RootFileSystem& root)
-      : reference_(reference), manifest_(manifest), root_(root) {}
+  View(const format::ImageDescription& image, const format::ManifestDescription& manifest, const RootFileSystem& root)
+      : image_(image), manifest_(manifest), root_(root) {}
 
-  const std::string& reference() const override { return reference_; }
+  const std::string& reference() const override { return image_.reference; }
   const format::ManifestDescription& manifest() const override { return manifest_; }
+  Digest digest() const override { return image_.digest; }
   std::optional<detect::RootEntry> find(std::string_view path) const override {
     auto found = root_.find(path);
     if (!found) return std::nullopt;
@@ -51,7 +52,7 @@ class View final : public detect::ImageView {
     return entry;
   }
 
-  const std::string& reference_;
+  const format::ImageDescription& image_;
   const format::ManifestDescription& manifest_;
   const RootFileSystem& root_;
   mutable RootFileSystem::Found last_;  // holds what the last find() points to
@@ -269,7 +270,7 @@ class Merge {
   }
 
   void inspect_image(const format::ManifestDescription& manifest, const RootFileSystem& root, const Reach& reach) {
-    const View view(image_.reference, manifest, root);
+    const View view(image_, manifest, root);
     for (const detect::Detector* detector : ruleset_.detectors()) {
       if (detector->inspect_image == nullptr) continue;
       std::vector<detect::ImageFinding> findings;

@@ -176,7 +176,7 @@ TEST(Proxyware, CommandsProgramsImages) {
   EXPECT_EQ(look("Run `honeygain -tou-accept -email a -pass b`\n", "/README.md"), Ids{});
 
   test::ElfSample elf;
-  elf.data = "honeygain honeygain honeygain";
+  elf.data = "honeygain honeygain honeygain honeygain honeygain honeygain honeygain";
   EXPECT_EQ(look(elf.build(), "/usr/bin/x"), Ids{});
   elf.data += " Honeygain";
   EXPECT_EQ(look(elf.build(), "/usr/bin/x"), Ids{"proxy-abuse.proxyware-program"});

@@ -93,6 +93,9 @@ class ImageView {
   virtual const std::string& reference()
       const = 0;  // "docker.io/alice/tomcat:latest", or "" for a file without a name
   virtual const format::ManifestDescription& manifest() const = 0;
+  // Of the document that the reference stands for: the index, or the manifest itself. Empty when the
+  // form of the image has none.
+  virtual Digest digest() const { return {}; }
   // Follows symlinks inside the root. Nothing when the path is not visible in the end.
   virtual std::optional<RootEntry> find(std::string_view path) const = 0;
   virtual void for_each(const std::function<void(const RootEntry&)>& visit) const = 0;

@@ -166,6 +166,7 @@ class FakeImage : public ImageView {
  public:
   std::string name;
   format::ManifestDescription description;
+  Digest index;  // digest()
 
   void add_file(std::string path, std::string content, std::uint32_t mode = 0755,
                 std::size_t layer = 0) {
@@ -187,6 +188,7 @@ class FakeImage : public ImageView {
 
   const std::string& reference() const override { return name; }
   const format::ManifestDescription& manifest() const override { return description; }
+  Digest digest() const override { return index; }
   // Follows symlinks of the last component only.
   std::optional<RootEntry> find(std::string_view path) const override {
     std::string at(path);

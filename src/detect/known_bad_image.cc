@@ -75,6 +75,7 @@ void inspect_digests(const ImageView& image, std::vector<ImageFinding>& findings
     return true;
   };
   const format::ManifestDescription& manifest = image.manifest();
+  if (look_up(image.digest(), "image")) return;
   if (look_up(manifest.digest, "manifest")) return;
   if (look_up(manifest.config_digest, "config")) return;
   const std::string_view reference = image.reference();

@@ -223,6 +223,10 @@ TEST_F(KnownBadImage, DigestsCountUnderAnyNameAndNamesOfTheRealProjectDoNot) {
   ASSERT_EQ(findings.size(), 1u);
   EXPECT_EQ(findings[0].rule->id, "known-bad.image-digest");
   EXPECT_NE(findings[0].evidence.find(known->repository), std::string::npos);
+  image.description.digest = Digest();
+  EXPECT_EQ(look_at("registry.example/other/name:1").size(), 0u);
+  image.index = known->digest;
+  EXPECT_EQ(look_at("registry.example/other/name:1").size(), 1u);
 }
 
 TEST(KnownBadCode, XzBackdoorByItsMachineCode) {

@@ -26,6 +26,7 @@
 #include "base/bytes.h"
 #include "detect/detector.h"
 #include "detect/incident_data_support.h"
+#include "detect/masked_text.h"
 #include "detect/miner_support.h"
 #include "detect/text_context_support.h"
 #include "format/wallet.h"
@@ -108,11 +109,11 @@ constexpr auto masked_additions = [] {
   return values;
 }();
 
-constexpr std::array<std::string_view, 11> protocol_marks = {
+constexpr std::array<MaskedText, 11> protocol_marks = {
     "stratum+tcp://", "stratum+ssl://", "mining.subscribe",     "mining.authorize",
     "mining.notify",  "mining.submit",  "\"method\":\"login\"", "\"method\": \"login\"",
     "keepalived",     "getjob",         "daemon+http"};
-constexpr std::array<std::string_view, 16> client_marks = {
+constexpr std::array<MaskedText, 16> client_marks = {
     "donate-level",      "rig-id",         "cpu-max-threads-hint", "nicehash",
     "randomx-1gb-pages", "huge-pages-jit", "max-cpu-usage",        "self-select",
     "cryptonight",       "rx/0",           "ghostrider",           "kawpow",
@@ -135,6 +136,17 @@ std::array<std::uint8_t, 4> bytes_of(std::uint32_t word, bool big_endian) {
   for (std::size_t i = 0; i < 4; ++i)
     bytes[big_endian ? 3 - i : i] = static_cast<std::uint8_t>(word >> (8 * i));
   return bytes;
+}
+
+// The marks in clear, protocol first.
+const std::vector<std::string>& marks() {
+  static const std::vector<std::string> list = [] {
+    std::vector<std::string> result;
+    for (const MaskedText& mark : protocol_marks) result.push_back(mark.text());
+    for (const MaskedText& mark : client_marks) result.push_back(mark.text());
+    return result;
+  }();
+  return list;
 }
 
 std::span<const engine::Pattern> patterns() {
@@ -161,8 +173,7 @@ std::span<const engine::Pattern> patterns() {
   static const std::vector<engine::Pattern> list = [] {
     std::vector<engine::Pattern> result;
     for (const std::string& text : texts) result.push_back(engine::regex(text));
-    for (const std::string_view mark : protocol_marks) result.push_back(engine::literal(mark));
-    for (const std::string_view mark : client_marks) result.push_back(engine::literal(mark));
+    for (const std::string& mark : marks()) result.push_back(engine::literal(mark));
     result.push_back(engine::literal("randomx_calculate_hash"));
     return result;
   }();
@@ -211,9 +222,9 @@ Evidence collect(const FileView& file) {
     } else if (hit.pattern == salt_at) {
       evidence.salt = true;
     } else if (hit.pattern < client_at) {
-      evidence.protocol.insert(protocol_marks[hit.pattern - protocol_at]);
+      evidence.protocol.insert(marks()[hit.pattern - protocol_at]);
     } else if (hit.pattern < library_at) {
-      evidence.client.insert(client_marks[hit.pattern - client_at]);
+      evidence.client.insert(marks()[hit.pattern - protocol_at]);
     } else if (file.elf != nullptr && !evidence.library) {
       evidence.library =
           std::any_of(file.elf->dynamic_symbols.begin(), file.elf->dynamic_symbols.end(),

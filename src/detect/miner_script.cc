@@ -68,11 +68,11 @@ constexpr engine::Pattern patterns[] = {
 };
 
 bool names_miner(std::string_view text) {
-  static constexpr std::array<std::string_view, 24> names = {
+  static constexpr std::array<std::string_view, 22> names = {
       "stratum",   "cryptonight", "xmrig",   "minerd",     "kdevtmpfsi",  "kinsing",
       "minergate", "xmr-stak",    "\\-p x",  "-p x",       "monero",      "cpuminer",
       "nanopool",  "hashvault",   "minexmr", "supportxmr", "moneroocean", "crypto-pool",
-      "c3pool",    "miningpool",  "cnrig",   "ysjswirmrm", "ovpvwbvtat",  "kworkerds"};
+      "c3pool",    "miningpool",  "cnrig",   "kworkerds"};
   return std::any_of(names.begin(), names.end(),
                      [&](std::string_view name) { return contains_ignore_case(text, name); });
 }

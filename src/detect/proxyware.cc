@@ -97,7 +97,7 @@ void inspect(const FileView& file, FileReport& report) {
     finding.offset = begin;
     if (is_binary_program(file.type.kind)) {
       // One mention may be a list; the service's own client names it again and again.
-      if (is_command || ++mentions[index] < 4) continue;
+      if (is_command || ++mentions[index] < 8) continue;
       finding.rule = &rules[1];
     } else {
       if (!is_command || role_of(file, begin) != Role::runs) continue;
