@@ -17,6 +17,16 @@ constexpr std::array rules = {
     Rule{"anomaly.malformed", Category::anomaly, Severity::low, Confidence::medium, "Malformed content",
          "A parser met bytes that do not follow the format. Old tools make such files too; an attacker uses them to make two readers see different things.",
          rebuild, {"T1027"}},
+    Rule{"anomaly.archive-ambiguous", Category::anomaly, Severity::low, Confidence::medium, "Archive that readers read differently",
+         "Headers contradict each other, names stand twice, or members overlap: what one program unpacks another does not see. Old and careless tools make such archives too; every reading was audited.",
+         rebuild, {"T1027"}},
+    Rule{"hidden-content.archive-slack", Category::hidden_content, Severity::medium, Confidence::medium, "Bytes in an archive that belong to no member",
+         "Padding that is not zero, data behind the end marker, or blocks that are no headers are skipped by most readers and so a place to hide things. They were audited as files of their own.", rebuild,
+         {"T1027.009"}},
+    Rule{"anomaly.document", Category::anomaly, Severity::medium, Confidence::medium, "Image document that readers read differently",
+         "A manifest, index or config has equal keys, contradicting fields or malformed values, so that the engine may run something else than what was looked at.", do_not_use, {"T1036"}},
+    Rule{"anomaly.elf", Category::anomaly, Severity::low, Confidence::medium, "ELF file with inconsistent headers",
+         "Headers point outside of the file or contradict each other. Packers and tools against analysis do this; so do truncated files.", "Find out how the file was made.", {"T1027.002"}},
     Rule{"integrity.blob-digest", Category::integrity, Severity::high, Confidence::high, "Blob does not match its digest",
          "The bytes are not those that the manifest names: the image was changed after it was made, or the transfer is broken. A client that trusts names would run it.",
          "Fetch the image again from its source; if the digest is still wrong, treat the copy as tampered with.", {"T1195.002"}},
@@ -57,7 +67,31 @@ constexpr std::array rules = {
          "Which layers a container has then depends on the reader.", do_not_use, {"T1027"}},
 };
 
+struct Family {
+  std::string_view part, rule;
+};
+// The first that the diagnostic contains.
+constexpr std::array families = {
+    Family{"-after-end", "hidden-content.archive-slack"},    Family{"tar-padding", "hidden-content.archive-slack"},  Family{"tar-undecodable", "hidden-content.archive-slack"},
+    Family{"header-slack", "hidden-content.archive-slack"},  Family{"hidden-content.", "hidden-content.trailing-data"}, Family{"integrity.", "integrity.document-digest"},
+    Family{"anomaly.tar-", "anomaly.archive-ambiguous"},     Family{"anomaly.zip-", "anomaly.archive-ambiguous"},    Family{"anomaly.ar-", "anomaly.archive-ambiguous"},
+    Family{"anomaly.cpio-", "anomaly.archive-ambiguous"},    Family{"anomaly.rpm-", "anomaly.archive-ambiguous"},    Family{"anomaly.json-", "anomaly.document"},
+    Family{"anomaly.descriptor-", "anomaly.document"},       Family{"anomaly.manifest-", "anomaly.document"},        Family{"anomaly.index-", "anomaly.document"},
+    Family{"anomaly.config-", "anomaly.document"},           Family{"anomaly.platform-mismatch", "anomaly.document"},        Family{"anomaly.docker-archive", "anomaly.document"},
+    Family{"anomaly.elf-", "anomaly.elf"},
+};
+
 }  // namespace
+
+std::string_view family_of(std::string_view diagnostic) {
+  for (const Rule& rule : rules) {
+    if (rule.id == diagnostic) return rule.id;
+  }
+  for (const Family& family : families) {
+    if (diagnostic.find(family.part) != std::string_view::npos) return family.rule;
+  }
+  return "anomaly.malformed";
+}
 
 std::span<const Rule> audit_rules() { return rules; }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "audit/audit_rules.h"
 #include "audit/encoded_text.h"
 #include "audit/unpack.h"
 #include "base/text.h"
@@ -435,8 +436,7 @@ void FileAuditor::Impl::add(const FileFinding& found, const Content& content, co
 void FileAuditor::Impl::note(const Diagnostic& diagnostic, const Level& level) {
   const bool inside_file = !path_.empty() || level.depth > 0;
   if (diagnostic.unaudited && (!inside_file || is_limit(diagnostic.rule))) add_incomplete(diagnostic.bytes, diagnostic.message, level);
-  const RuleDocument* document = ruleset_.find(diagnostic.rule);
-  if (document == nullptr) document = ruleset_.find("anomaly.malformed");
+  const RuleDocument* document = ruleset_.find(family_of(diagnostic.rule));
   LayerFinding finding;
   finding.rule = document->id;
   finding.severity = document->severity;

@@ -294,7 +294,9 @@ void deliver_archive(const format::Archive& archive, Bytes content, UnpackHandle
     handler.member(member.path, member.mode, member.data.size(), {member.data, 0, true, true, nullptr});
   }
   for (const auto& [offset, size] : archive.gaps) {
-    handler.side_content("archive-gap", offset, clamp(content, offset, std::min<std::uint64_t>(size, side_piece)));
+    for (std::uint64_t done = 0; done < size; done += side_piece) {
+      handler.side_content("archive-gap", offset + done, clamp(content, offset + done, std::min<std::uint64_t>(side_piece, size - done)));
+    }
   }
 }
 
