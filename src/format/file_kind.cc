@@ -35,8 +35,6 @@ constexpr std::array magics = {
     Magic{"070701"sv, 0, FileKind::cpio},
     Magic{"070702"sv, 0, FileKind::cpio},
     Magic{"070707"sv, 0, FileKind::cpio},
-    Magic{"\xc7\x71"sv, 0, FileKind::cpio},
-    Magic{"\x71\xc7"sv, 0, FileKind::cpio},
     Magic{"\xed\xab\xee\xdb"sv, 0, FileKind::rpm},
     Magic{"7z\xbc\xaf\x27\x1c"sv, 0, FileKind::seven_zip},
     Magic{"Rar!\x1a\x07"sv, 0, FileKind::rar},
@@ -72,6 +70,20 @@ bool begins_with(Bytes head, std::string_view magic, std::size_t offset = 0) {
   return head.size() >= offset + magic.size() && as_text(head.subspan(offset, magic.size())) == magic;
 }
 
+// The old binary cpio has a magic number of two bytes, which one in 32,768 random contents (a decoded checksum) has too: its first header must
+// also name a file, with the NUL that ends the name where the header says.
+bool begins_binary_cpio(Bytes head, std::uint64_t size) {
+  constexpr std::size_t header_size = 26, name_size_offset = 20, longest_name = 4096;
+  if (head.size() < header_size) return false;
+  const bool little = head[0] == 0xc7 && head[1] == 0x71, big = head[0] == 0x71 && head[1] == 0xc7;
+  if (!little && !big) return false;
+  const std::size_t name_size = little ? *read_le<std::uint16_t>(head, name_size_offset) : *read_be<std::uint16_t>(head, name_size_offset);
+  if (name_size < 2 || name_size > longest_name || header_size + name_size > size) return false;
+  const std::string_view name = as_text(head.subspan(header_size, std::min(name_size, head.size() - header_size)));
+  const auto end = name.find('\0');
+  return name.size() < name_size ? end == std::string_view::npos : end == name_size - 1;
+}
+
 std::optional<FileKind> binary_kind(Bytes head, std::uint64_t size) {
   for (const Magic& magic : magics) {
     if (begins_with(head, magic.bytes, magic.offset)) {
@@ -99,6 +111,7 @@ std::optional<FileKind> binary_kind(Bytes head, std::uint64_t size) {
     const auto unpacked = read_le<std::uint64_t>(head, 5);
     if (*unpacked == ~0ull || *unpacked < 1ull << 40) return FileKind::lzma;
   }
+  if (begins_binary_cpio(head, size)) return FileKind::cpio;
   if (looks_like_tar(head) && head[0] != 0) return FileKind::tar;
   return std::nullopt;
 }
