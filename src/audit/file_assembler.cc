@@ -3,11 +3,16 @@
 #include <algorithm>
 
 namespace lazaret::audit {
+namespace {
+
+constexpr std::uint64_t small_buffer = 64 << 10;
+
+}  // namespace
 
 struct FileAssembler::Buffer {
-  Buffer(std::uint64_t capacity, ByteBudget* budget_in) : charged(capacity), budget(budget_in) {
+  Buffer(std::uint64_t capacity, std::uint64_t reserve, ByteBudget* budget_in) : charged(capacity), budget(budget_in) {
     if (budget != nullptr) budget->take(charged);
-    bytes.reserve(static_cast<std::size_t>(capacity));
+    bytes.reserve(static_cast<std::size_t>(reserve));
   }
   ~Buffer() {
     std::vector<std::uint8_t>().swap(bytes);  // the memory is free before the budget says so
@@ -35,8 +40,8 @@ void FileAssembler::begin(std::uint64_t size) {
   buffer_.reset();
 }
 
-void FileAssembler::start_buffer(std::uint64_t capacity) {
-  buffer_ = std::make_shared<Buffer>(capacity, budget_);
+void FileAssembler::start_buffer(std::uint64_t capacity, std::uint64_t reserve) {
+  buffer_ = std::make_shared<Buffer>(capacity, reserve, budget_);
 }
 
 void FileAssembler::add(Bytes piece, const std::shared_ptr<const void>& owner) {
@@ -48,9 +53,10 @@ void FileAssembler::add(Bytes piece, const std::shared_ptr<const void>& owner) {
     return;
   }
   if (buffer_ == nullptr) {
-    // A known size gets a buffer of that size; an unknown one starts small and moves up in steps.
+    // A known size gets a buffer of that size; an unknown one starts small.
     windowed_ = expected_ != ~0ull && expected_ > whole_limit_;
-    start_buffer(windowed_ ? window_ : std::min<std::uint64_t>(expected_ == ~0ull ? 64ull << 10 : expected_, whole_limit_));
+    const std::uint64_t capacity = windowed_ ? window_ : std::min<std::uint64_t>(expected_ == ~0ull ? small_buffer : expected_, whole_limit_);
+    start_buffer(capacity, capacity);
     if (!single_.empty()) {
       append(single_);
       single_ = {};
@@ -66,9 +72,12 @@ void FileAssembler::append(Bytes piece) {
     std::uint64_t room = capacity - buffer_->bytes.size();
     if (room == 0 && !windowed_) {
       if (capacity < whole_limit_) {
-        auto old = std::move(buffer_);
-        start_buffer(std::min<std::uint64_t>(capacity * 4, whole_limit_));
-        buffer_->bytes.insert(buffer_->bytes.end(), old->bytes.begin(), old->bytes.end());
+        // Larger than expected. All that it may need is asked for at once, and nothing is held meanwhile: several blobs that moved up in
+        // steps, each holding what the others wait for, would wait for ever.
+        std::vector<std::uint8_t> bytes = std::move(buffer_->bytes);
+        buffer_.reset();
+        start_buffer(whole_limit_, 0);
+        buffer_->bytes = std::move(bytes);
         continue;
       }
       windowed_ = true;
@@ -78,6 +87,8 @@ void FileAssembler::append(Bytes piece) {
       room = buffer_->charged - buffer_->bytes.size();
     }
     const auto part = piece.first(static_cast<std::size_t>(std::min<std::uint64_t>(room, piece.size())));
+    const std::uint64_t needed = buffer_->bytes.size() + part.size();
+    if (needed > buffer_->bytes.capacity()) buffer_->bytes.reserve(static_cast<std::size_t>(std::min(needed * 2, buffer_->charged)));
     buffer_->bytes.insert(buffer_->bytes.end(), part.begin(), part.end());
     piece = piece.subspan(part.size());
   }
@@ -97,7 +108,7 @@ void FileAssembler::emit_window(bool last) {
   first_ = false;
   if (last) return;
   offset_ += size - tail.size();
-  start_buffer(window_);
+  start_buffer(window_, window_);
   buffer_->bytes.insert(buffer_->bytes.end(), tail.begin(), tail.end());
 }
 

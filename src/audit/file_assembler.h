@@ -36,7 +36,7 @@ class FileAssembler {
 
  private:
   struct Buffer;
-  void start_buffer(std::uint64_t capacity);
+  void start_buffer(std::uint64_t capacity, std::uint64_t reserve);
   void append(Bytes piece);
   void emit_window(bool last);
 

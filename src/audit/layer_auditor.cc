@@ -20,29 +20,23 @@ namespace {
 
 using format::FileKind;
 
-constexpr std::size_t chunk_bytes = 1 << 20;
+constexpr std::size_t chunk_bytes = AuditMachine::chunk_bytes;
 // Files of one job for a worker: enough to make handing it over cheap, few enough to spread the work.
 constexpr std::size_t batch_bytes = 1 << 20;
 constexpr std::size_t batch_files = 256;
 constexpr std::size_t diagnostics_of_a_kind = 16;
 
-// Decoded bytes. Charged to the machine's budget until the last file in it has been audited.
+// Decoded bytes. The buffer goes back to the pool when the last file in it has been audited.
 struct Chunk {
-  explicit Chunk(ByteBudget& budget_in) : budget(budget_in) {
-    budget.take(chunk_bytes);
-    bytes = std::make_unique_for_overwrite<std::uint8_t[]>(chunk_bytes);
-  }
-  ~Chunk() {
-    bytes.reset();
-    budget.give(chunk_bytes);
-  }
+  explicit Chunk(BufferPool::User& pool_in) : pool(pool_in), bytes(pool.take()) {}
+  ~Chunk() { pool.give(std::move(bytes)); }
   Chunk(const Chunk&) = delete;
   Chunk& operator=(const Chunk&) = delete;
 
   Bytes view() const { return {bytes.get(), size}; }
 
-  ByteBudget& budget;
-  std::unique_ptr<std::uint8_t[]> bytes;
+  BufferPool::User& pool;
+  BufferPool::Buffer bytes;
   std::size_t size = 0;
 };
 
@@ -64,6 +58,7 @@ class LayerAuditor::Impl final : private format::TarHandler {
         limits_(machine.limits),
         offer_(std::move(offer)),
         done_(std::move(done)),
+        chunk_buffers_(machine.chunks),
         chunks_(64),
         assembler_(limits_.whole_file_bytes, limits_.file_window_bytes, limits_.file_window_overlap, &machine.buffers,
                    [this](FileContent content) { take(std::move(content)); }),
@@ -125,7 +120,7 @@ class LayerAuditor::Impl final : private format::TarHandler {
 
   void decode(Bytes bytes) {
     for (;;) {
-      if (chunk_ == nullptr) chunk_ = std::make_shared<Chunk>(machine_.chunks);
+      if (chunk_ == nullptr) chunk_ = std::make_shared<Chunk>(chunk_buffers_);
       const std::size_t room = chunk_bytes - chunk_->size;
       const std::size_t written = decoder_->decode(bytes, {chunk_->bytes.get() + chunk_->size, room});
       chunk_->size += written;
@@ -399,6 +394,7 @@ class LayerAuditor::Impl final : private format::TarHandler {
   const BlobOffer offer_;
   const Done done_;
 
+  BufferPool::User chunk_buffers_;  // outlives all chunks
   LayerAudit audit_;
   bool ended_ = false;
 

@@ -16,10 +16,12 @@ namespace lazaret::audit {
 // What all layers of all audits of one process share. Must outlive every LayerAuditor made with it.
 struct AuditMachine {
   AuditMachine(std::size_t jobs, const Limits& limits_in)
-      : limits(limits_in), chunks(24ull << 20), buffers(limits_in.buffer_bytes), workers(jobs) {}
+      : limits(limits_in), chunks(chunk_bytes, 20), buffers(limits_in.buffer_bytes), workers(jobs) {}
+
+  static constexpr std::size_t chunk_bytes = 1 << 20;
 
   const Limits limits;
-  ByteBudget chunks;   // decoded bytes on their way from the decoder to the workers
+  BufferPool chunks;   // decoded bytes on their way from the decoder to the workers
   ByteBudget buffers;  // files put together from several chunks
   std::atomic<std::uint64_t> decoded_bytes{0}, files{0};  // for progress
   WorkerPool workers;  // last: its threads use what stands above

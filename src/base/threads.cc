@@ -1,5 +1,7 @@
 #include "base/threads.h"
 
+#include <cassert>
+
 namespace lazaret {
 
 WorkerPool::WorkerPool(std::size_t threads) {
@@ -35,6 +37,30 @@ void WorkerPool::run() {
     }
     job();
   }
+}
+
+BufferPool::Buffer BufferPool::User::take() {
+  {
+    std::unique_lock lock(pool_.mutex_);
+    pool_.free_.wait(lock, [&] { return held_ < reserved || pool_.shared_used_ < pool_.shared_; });
+    if (held_ >= reserved) ++pool_.shared_used_;
+    ++held_;
+    if (!pool_.idle_.empty()) {
+      Buffer buffer = std::move(pool_.idle_.back());  // the one used last: most likely still in the CPU's cache
+      pool_.idle_.pop_back();
+      return buffer;
+    }
+  }
+  return std::make_unique_for_overwrite<std::uint8_t[]>(pool_.buffer_bytes_);
+}
+
+void BufferPool::User::give(Buffer buffer) {
+  const std::lock_guard lock(pool_.mutex_);
+  assert(held_ > 0);
+  --held_;
+  if (held_ >= reserved) --pool_.shared_used_;
+  if (pool_.idle_.size() < pool_.shared_) pool_.idle_.push_back(std::move(buffer));
+  pool_.free_.notify_all();
 }
 
 }  // namespace lazaret

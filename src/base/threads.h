@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -103,6 +104,43 @@ class ByteBudget {
   std::uint64_t used_ = 0;
   std::mutex mutex_;
   std::condition_variable free_;
+};
+
+// Buffers of one size that are used again and again, so that their memory is touched, and its pages are zeroed by the kernel, only once.
+//
+// Several users (the layers of an image) share `shared` buffers; besides, each may always hold `reserved` ones. A user that waits for its next
+// buffer while the others hold all that are shared would otherwise wait for ever, when the others wait for something that it holds.
+class BufferPool {
+ public:
+  static constexpr std::size_t reserved = 2;
+
+  BufferPool(std::size_t buffer_bytes, std::size_t shared) : buffer_bytes_(buffer_bytes), shared_(shared) {}
+  BufferPool(const BufferPool&) = delete;
+  BufferPool& operator=(const BufferPool&) = delete;
+
+  using Buffer = std::unique_ptr<std::uint8_t[]>;
+
+  // Thread-safe. Must outlive its buffers' return.
+  class User {
+   public:
+    explicit User(BufferPool& pool) : pool_(pool) {}
+    User(const User&) = delete;
+    User& operator=(const User&) = delete;
+    // Blocks until there is one. The content is what the last user left.
+    Buffer take();
+    void give(Buffer buffer);
+
+   private:
+    BufferPool& pool_;
+    std::size_t held_ = 0;  // guarded by the pool's mutex
+  };
+
+ private:
+  const std::size_t buffer_bytes_, shared_;
+  std::mutex mutex_;
+  std::condition_variable free_;
+  std::size_t shared_used_ = 0;  // the sum over all users of what they hold beyond `reserved`
+  std::vector<Buffer> idle_;
 };
 
 }  // namespace lazaret

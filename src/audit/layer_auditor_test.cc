@@ -1,0 +1,90 @@
+#include "audit/layer_auditor.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lazaret::audit {
+namespace {
+
+// A tar of one file of `size` bytes.
+std::string tar_of(std::size_t size) {
+  std::string header(512, '\0');
+  const auto put = [&](std::size_t at, const std::string& text) { header.replace(at, text.size(), text); };
+  put(0, "file");
+  put(100, "0000644");
+  put(108, "0000000");
+  put(116, "0000000");
+  char octal[12];
+  std::snprintf(octal, sizeof octal, "%011zo", size);
+  put(124, octal);
+  put(136, "00000000000");
+  put(148, "        ");
+  header[156] = '0';
+  put(257, std::string("ustar\0" "00", 8));
+  unsigned sum = 0;
+  for (const char c : header) sum += static_cast<unsigned char>(c);
+  std::snprintf(octal, sizeof octal, "%06o", sum);
+  put(148, std::string(octal, 7));
+  header[155] = ' ';
+  return header + std::string((size + 511) / 512 * 512, 'x') + std::string(1024, '\0');
+}
+
+class LayerAuditorTest : public testing::Test {
+ protected:
+  static std::shared_ptr<const Ruleset> ruleset() {
+    static const auto made = Ruleset::make({});
+    return *made;
+  }
+};
+
+// With 24 chunks for all, 24 layers that each wait for their next bytes held all of them, and a 25th could not begin.
+TEST_F(LayerAuditorTest, FortyLayersAtATimeDoNotWaitForEachOther) {
+  AuditMachine machine(2, Limits{});
+  constexpr int layers = 40;
+  constexpr std::size_t size = 2'500'000;
+  const std::string tar = tar_of(size);
+  std::vector<LayerAudit> audits(layers);
+  std::vector<std::unique_ptr<LayerAuditor>> auditors;
+  for (int i = 0; i < layers; ++i) {
+    auditors.push_back(std::make_unique<LayerAuditor>(ruleset(), machine, BlobOffer{}, [&audits, i](LayerAudit audit) { audits[i] = std::move(audit); }));
+  }
+  for (std::size_t at = 0; at < tar.size(); at += 700'000) {
+    for (auto& auditor : auditors) auditor->write(clamp(as_bytes(tar), at, 700'000));
+  }
+  for (auto& auditor : auditors) auditor->finish();
+  for (const LayerAudit& audit : audits) {
+    EXPECT_EQ(audit.diff_id, sha256(as_bytes(tar)));
+    EXPECT_EQ(audit.entries.size(), 1u);
+    EXPECT_TRUE(audit.incomplete.empty());
+  }
+}
+
+TEST_F(LayerAuditorTest, ALayerThatEndsEarlySaysSo) {
+  AuditMachine machine(1, Limits{});
+  LayerAudit audit;
+  {
+    LayerAuditor auditor(ruleset(), machine, BlobOffer{}, [&](LayerAudit done) { audit = std::move(done); });
+    auditor.write(as_bytes(tar_of(1000)).first(700));
+  }
+  EXPECT_TRUE(audit.ended_early);
+  EXPECT_FALSE(audit.incomplete.empty());
+}
+
+TEST_F(LayerAuditorTest, TruncationAtEveryPlaceIsToldAndHarmless) {
+  const std::string tar = tar_of(600);
+  for (std::size_t size = 0; size < tar.size(); size += 37) {
+    AuditMachine machine(1, Limits{});
+    LayerAudit audit;
+    LayerAuditor auditor(ruleset(), machine, BlobOffer{}, [&](LayerAudit done) { audit = std::move(done); });
+    auditor.write(as_bytes(tar).first(size));
+    auditor.finish();
+    EXPECT_EQ(audit.decoded_size, size);
+    EXPECT_EQ(audit.blob_digest, sha256(as_bytes(tar).first(size)));
+  }
+}
+
+}  // namespace
+}  // namespace lazaret::audit
