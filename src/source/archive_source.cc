@@ -16,7 +16,7 @@
 namespace lazaret::source {
 namespace {
 
-constexpr std::size_t piece_bytes = 1 << 20;
+constexpr std::size_t piece_bytes = 128 << 10;  // stays in the cache of the core that reads, hashes and decodes it
 
 class ArchiveSource : public ImageSource {
  public:
