@@ -39,6 +39,7 @@ elseif(LAZARET_SANITIZE STREQUAL "thread")
 endif()
 if(LAZARET_FUZZ)
   target_compile_options(lazaret_options INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(lazaret_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 function(lazaret_folder name)

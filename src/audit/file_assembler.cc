@@ -27,8 +27,13 @@ struct FileAssembler::Buffer {
 };
 
 FileAssembler::FileAssembler(std::uint64_t whole_limit, std::uint64_t window, std::uint64_t overlap,
-                             ByteBudget* budget, Sink sink)
-    : whole_limit_(whole_limit), window_(window), overlap_(overlap), budget_(budget), sink_(std::move(sink)) {}
+                             ByteBudget* budget, Sink sink, std::function<void()> before_waiting)
+    : whole_limit_(whole_limit),
+      window_(window),
+      overlap_(overlap),
+      budget_(budget),
+      sink_(std::move(sink)),
+      before_waiting_(std::move(before_waiting)) {}
 
 void FileAssembler::begin(std::uint64_t size) {
   expected_ = size;
@@ -41,6 +46,7 @@ void FileAssembler::begin(std::uint64_t size) {
 }
 
 void FileAssembler::start_buffer(std::uint64_t capacity, std::uint64_t reserve) {
+  if (before_waiting_) before_waiting_();
   buffer_ = std::make_shared<Buffer>(capacity, reserve, budget_);
 }
 

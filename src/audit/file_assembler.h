@@ -25,8 +25,10 @@ class FileAssembler {
  public:
   using Sink = std::function<void(FileContent)>;
 
-  // `budget` (may be null) is charged for buffers for as long as their owners live. It must outlive them.
-  FileAssembler(std::uint64_t whole_limit, std::uint64_t window, std::uint64_t overlap, ByteBudget* budget, Sink sink);
+  // `budget` (may be null) is charged for buffers for as long as their owners live. It must outlive them. `before_waiting` (may be empty) is
+  // called before the budget is asked for a buffer, which may block: whoever waits must let go of what others wait for.
+  FileAssembler(std::uint64_t whole_limit, std::uint64_t window, std::uint64_t overlap, ByteBudget* budget, Sink sink,
+                std::function<void()> before_waiting = nullptr);
 
   // `size`: expected size, ~0 when unknown. Only a hint.
   void begin(std::uint64_t size);
@@ -43,6 +45,7 @@ class FileAssembler {
   const std::uint64_t whole_limit_, window_, overlap_;
   ByteBudget* const budget_;
   const Sink sink_;
+  const std::function<void()> before_waiting_;
   std::uint64_t expected_ = 0;
   std::uint64_t offset_ = 0;  // of the buffer's first byte in the file
   bool first_ = true, windowed_ = false;

@@ -61,7 +61,7 @@ class LayerAuditor::Impl final : private format::TarHandler {
         chunk_buffers_(machine.chunks),
         chunks_(64),
         assembler_(limits_.whole_file_bytes, limits_.file_window_bytes, limits_.file_window_overlap, &machine.buffers,
-                   [this](FileContent content) { take(std::move(content)); }),
+                   [this](FileContent content) { take(std::move(content)); }, [this] { submit_batch(); }),
         tar_(limits_, *this) {
     splitter_ = std::thread([this] { split(); });
   }
@@ -201,6 +201,10 @@ class LayerAuditor::Impl final : private format::TarHandler {
         assembler_.add(bytes, current_);
       }
       current_.reset();
+      // Files that wait in a batch keep their chunk: without this, a layer whose every chunk has one small file among folders would hold all
+      // chunks there are and wait for the next.
+      chunk->reset();
+      submit_batch();
     }
     if (audit_.is_tar) {
       tar_.finish();

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace lazaret::audit {
@@ -60,6 +62,54 @@ TEST_F(LayerAuditorTest, FortyLayersAtATimeDoNotWaitForEachOther) {
     EXPECT_EQ(audit.entries.size(), 1u);
     EXPECT_TRUE(audit.incomplete.empty());
   }
+}
+
+// The image of docker.io once hung: one layer held a buffer for a large file and waited for a chunk; the other held all chunks in its queue and
+// waited for a buffer.
+TEST_F(LayerAuditorTest, ALayerThatWaitsForABufferLeavesChunksToTheOneThatHoldsIt) {
+  Limits limits;
+  limits.buffer_bytes = 8 << 20;
+  limits.whole_file_bytes = 6 << 20;
+  AuditMachine machine(2, limits);
+  const std::string tar = tar_of(6 << 20), more = tar_of(40 << 20);
+  LayerAudit first, second;
+  LayerAuditor holder(ruleset(), machine, BlobOffer{}, [&](LayerAudit audit) { first = std::move(audit); });
+  holder.write(as_bytes(tar).first(3 << 20));
+  std::thread other([&] {
+    LayerAuditor auditor(ruleset(), machine, BlobOffer{}, [&](LayerAudit audit) { second = std::move(audit); });
+    for (int i = 0; i < 8; ++i) auditor.write(as_bytes(tar).first(tar.size() - 1024));
+    auditor.write(as_bytes(more));
+    auditor.finish();
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  holder.write(as_bytes(tar).subspan(3 << 20));
+  holder.finish();
+  other.join();
+  EXPECT_EQ(first.diff_id, sha256(as_bytes(tar)));
+  EXPECT_EQ(second.entries.size(), 9u);
+}
+
+// One small file in each chunk, and else folders: the files wait for each other in a batch, and each keeps a chunk.
+TEST_F(LayerAuditorTest, FewFilesAmongManyFoldersDoNotHoldAllChunks) {
+  std::string folder = tar_of(0).substr(0, 512);
+  folder[156] = '5';
+  unsigned sum = 0;
+  folder.replace(148, 8, "        ");
+  for (const char c : folder) sum += static_cast<unsigned char>(c);
+  char octal[12];
+  std::snprintf(octal, sizeof octal, "%06o", sum);
+  folder.replace(148, 7, std::string(octal, 7));
+  std::string piece = tar_of(10).substr(0, 1024);
+  while (piece.size() < AuditMachine::chunk_bytes) piece += folder;
+  AuditMachine machine(2, Limits{});
+  LayerAudit audit;
+  LayerAuditor auditor(ruleset(), machine, BlobOffer{}, [&](LayerAudit done) { audit = std::move(done); });
+  constexpr unsigned pieces = 60;
+  for (unsigned i = 0; i < pieces; ++i) auditor.write(as_bytes(piece));
+  auditor.write(as_bytes(std::string(1024, '\0')));
+  auditor.finish();
+  EXPECT_EQ(audit.entries.size(), pieces * (piece.size() / 512 - 1));
+  EXPECT_TRUE(audit.incomplete.empty());
 }
 
 TEST_F(LayerAuditorTest, ALayerThatEndsEarlySaysSo) {

@@ -112,7 +112,7 @@ class ByteBudget {
 // buffer while the others hold all that are shared would otherwise wait for ever, when the others wait for something that it holds.
 class BufferPool {
  public:
-  static constexpr std::size_t reserved = 2;
+  static constexpr std::size_t reserved = 3;
 
   BufferPool(std::size_t buffer_bytes, std::size_t shared) : buffer_bytes_(buffer_bytes), shared_(shared) {}
   BufferPool(const BufferPool&) = delete;
