@@ -117,8 +117,13 @@ Result<audit::Report> audit_target(const std::string& text, const ScanOptions& o
 }  // namespace
 
 int run_scan(const ScanOptions& options) {
-  std::signal(SIGINT, [](int) { interrupted = true; });
-  std::signal(SIGTERM, [](int) { interrupted = true; });
+  // The first signal ends in order; a second one at once.
+  const auto end = [](int number) {
+    interrupted = true;
+    std::signal(number, SIG_DFL);
+  };
+  std::signal(SIGINT, end);
+  std::signal(SIGTERM, end);
 
   const bool to_terminal = options.output.empty() && isatty(STDOUT_FILENO) != 0;
   const auto format = report::parse_format(!options.format.empty() ? options.format : to_terminal ? "table" : "json");

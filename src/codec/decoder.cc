@@ -1,8 +1,8 @@
 #include "codec/decoder.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
-#include <cstring>
 
 #include "codec/decoders.h"
 
@@ -17,7 +17,7 @@ class PlainDecoder final : public LimitedDecoder {
  private:
   std::size_t decode_some(Bytes& in, std::span<std::uint8_t> out) override {
     const std::size_t size = std::min(in.size(), out.size());
-    std::memcpy(out.data(), in.data(), size);
+    std::copy_n(in.begin(), size, out.begin());
     take(in, size);
     return size;
   }
@@ -79,9 +79,11 @@ void LimitedDecoder::end_of_input() {
   if (!stopped_) end_of_stream();
 }
 
-void LimitedDecoder::stop(std::string rule, std::string message) {
+void LimitedDecoder::stop(std::string rule, std::string message, Bytes returned) {
   stopped_ = true;
+  untake(returned);
   diagnostics_.push_back({std::move(rule), std::move(message), bytes_in_, true, 0});
+  if (!returned.empty()) discard(returned);
 }
 
 void LimitedDecoder::note(std::string rule, std::string message) {

@@ -5,6 +5,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <array>
 #include <bzlib.h>
 
 #include "codec/text_encoding.h"
@@ -161,6 +162,79 @@ TEST(TextEncoding, RunsAreFound) {
   EXPECT_FALSE(decode_hex("4"));
   EXPECT_EQ(decode_base64("aGk"), "hi");
   EXPECT_FALSE(decode_base64("a*b"));
+}
+
+// isa-l gave back more bytes than it had been given last, and the number of used bytes wrapped around: the rest of memory was read.
+TEST(RawDeflate, DamageWhereIsalGivesBackBytesOfAnEarlierPiece) {
+  const std::string damaged("\xcb\xc9\xcc\x49\x55\x78\x0e\x53\x28\x49\xad\x28\xe1\xca\x19\xe5\x8c\x54\x78\x0e\xa6\x00", 22);
+  for (std::size_t piece = 1; piece <= damaged.size(); ++piece) {
+    for (const bool with_gzip_header : {false, true}) {
+      const std::string text = with_gzip_header ? std::string("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10) + damaged : damaged;
+      Side side;
+      const DecoderLimits limits{1 << 20, 1000, 1 << 16, 8 << 20};
+      const auto decoder = with_gzip_header ? make_decoder(Encoding::gzip, limits, &side) : make_raw_deflate_decoder(limits, &side);
+      std::array<std::uint8_t, 4096> buffer;
+      for (std::size_t at = 0; at < text.size(); at += piece) {
+        Bytes in = clamp(as_bytes(text), at, piece);
+        while (decoder->decode(in, buffer) == buffer.size() || !in.empty()) {
+        }
+      }
+      decoder->end_of_input();
+      ASSERT_FALSE(decoder->diagnostics().empty());
+      EXPECT_TRUE(decoder->diagnostics().back().unaudited);
+      EXPECT_EQ(decoder->bytes_in(), text.size());
+    }
+  }
+}
+
+// The deflate data ends inside of what isa-l had read ahead: what follows is still seen.
+TEST(RawDeflate, TrailingBytesAreSeenHoweverTheInputIsCut) {
+  const std::string stream("\x4b\x04\x00", 3), text = stream + "trailing bytes";  // "a"
+  for (std::size_t piece = 1; piece <= text.size(); ++piece) {
+    Side side;
+    const auto decoder = make_raw_deflate_decoder({1 << 20, 1000, 1 << 16, 8 << 20}, &side);
+    std::string out;
+    std::array<std::uint8_t, 1> buffer;  // one byte at a time: the end comes in a later call than the data
+    for (std::size_t at = 0; at < text.size(); at += piece) {
+      Bytes in = clamp(as_bytes(text), at, piece);
+      for (;;) {
+        const std::size_t written = decoder->decode(in, buffer);
+        out.append(reinterpret_cast<const char*>(buffer.data()), written);
+        if (written == 0 && in.empty()) break;
+      }
+    }
+    decoder->end_of_input();
+    EXPECT_EQ(out, "a");
+    EXPECT_EQ(side.text, "[trailing-bytes]trailing bytes") << piece;
+    EXPECT_EQ(decoder->bytes_in(), text.size());
+  }
+}
+
+// The magic number of what might be a further member, cut at any place: what is no member is trailing data, all of it.
+TEST(Gzip, TheBeginningOfAMemberMayComeInPieces) {
+  const std::string one = gzip("first"), two = gzip("second");
+  const auto read = [](const std::string& text, std::size_t piece) {
+    Side side;
+    const auto decoder = make_decoder(Encoding::gzip, {1 << 20, 1000, 1 << 16, 8 << 20}, &side);
+    std::string out;
+    std::array<std::uint8_t, 64> buffer;
+    for (std::size_t at = 0; at < text.size(); at += piece) {
+      Bytes in = clamp(as_bytes(text), at, piece);
+      for (;;) {
+        const std::size_t written = decoder->decode(in, buffer);
+        out.append(reinterpret_cast<const char*>(buffer.data()), written);
+        if (written < buffer.size() && in.empty()) break;
+      }
+    }
+    decoder->end_of_input();
+    EXPECT_EQ(decoder->bytes_in(), text.size());
+    return out + side.text;
+  };
+  for (std::size_t piece = 1; piece < 70; ++piece) {
+    EXPECT_EQ(read(one + two, piece), "firstsecond") << piece;
+    EXPECT_EQ(read(one + "\x1f\x8b" "not", piece), "first[trailing-bytes]\x1f\x8b" "not") << piece;
+    EXPECT_EQ(read(one + "\x1f", piece), "first[trailing-bytes]\x1f") << piece;
+  }
 }
 
 }  // namespace

@@ -25,8 +25,11 @@ class LimitedDecoder : public Decoder {
     in = in.subspan(size);
     bytes_in_ += size;
   }
-  // Nothing more can be decoded. The rest of the input is handed out as side content.
-  void stop(std::string rule, std::string message);
+  // Bytes that were taken turn out not to be used.
+  void untake(Bytes bytes) { bytes_in_ -= bytes.size(); }
+  // Nothing more can be decoded. The rest of the input is handed out as side content, beginning with `returned`: bytes that were taken but
+  // not used.
+  void stop(std::string rule, std::string message, Bytes returned = {});
   void note(std::string rule, std::string message);
   void emit_side(std::string_view what, Bytes piece, bool first);
   // Takes all of `in` as bytes behind the end of the stream.
