@@ -93,6 +93,7 @@ def install(folder, name, packages):
     archives = merged / "var/cache/apt/archives"
     try:
         subprocess.run(["mount", "--bind", debs, archives], check=True)
+        subprocess.run(["mount", "-t", "proc", "proc", merged / "proc"], check=True)  # the setting up of Java and GHC reads it
         (merged / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
         (merged / "usr/sbin/policy-rc.d").chmod(0o755)
         done = subprocess.run(["chroot", merged, "apt-get", "-qq", "-y", "--no-install-recommends", "-o", "APT::Keep-Downloaded-Packages=true",
@@ -101,7 +102,8 @@ def install(folder, name, packages):
                               stdin=subprocess.DEVNULL, capture_output=True, text=True)
         (merged / "usr/sbin/policy-rc.d").unlink()
     finally:
-        subprocess.run(["umount", archives], check=False)
+        subprocess.run(["umount", "-q", merged / "proc"], check=False)
+        subprocess.run(["umount", "-q", archives], check=False)
         subprocess.run(["umount", merged], check=False)
     if done.returncode != 0:
         return None, " ".join(done.stderr.split())[-200:]

@@ -16,7 +16,7 @@ namespace lazaret::format {
 
 // Which kinds of document a text could be taken for. A document that is two kinds at once is an attack on readers (CVE-2021-41190).
 struct DocumentShape {
-  bool valid = false;          // a JSON object
+  bool valid = false;          // a JSON object, or the readable beginning of one
   bool has_manifests = false;  // "manifests": an index
   bool has_layers = false;     // "layers" or "config": a manifest
   bool is_schema1 = false;     // Docker's first form ("fsLayers"), which nobody makes any more
