@@ -61,18 +61,13 @@ TEST(BufferPool, UsesBuffersAgain) {
 TEST(BufferPool, OneThatHoldsAllSharedBuffersDoesNotStarveAnother) {
   BufferPool pool(16, 3);
   BufferPool::User greedy(pool), modest(pool);
-  std::vector<BufferPool::Buffer> held;
-  for (std::size_t i = 0; i < 3 + BufferPool::reserved; ++i) held.push_back(greedy.take());
-  for (std::size_t i = 0; i < BufferPool::reserved; ++i) held.push_back(modest.take());
+  std::vector<BufferPool::Buffer> of_greedy, of_modest;
+  for (std::size_t i = 0; i < 3 + BufferPool::reserved; ++i) of_greedy.push_back(greedy.take());
+  for (std::size_t i = 0; i < BufferPool::reserved; ++i) of_modest.push_back(modest.take());
   std::thread waiting([&] { greedy.give(greedy.take()); });  // until one of its own comes back
-  modest.give(std::move(held.back()));
-  held.pop_back();
-  modest.give(std::move(held.back()));
-  held.pop_back();
-  greedy.give(std::move(held.back()));
-  held.pop_back();
+  for (auto& buffer : of_modest) modest.give(std::move(buffer));
+  for (auto& buffer : of_greedy) greedy.give(std::move(buffer));
   waiting.join();
-  for (auto& buffer : held) greedy.give(std::move(buffer));
 }
 
 TEST(BufferPool, ManyUsersOnManyThreads) {

@@ -46,12 +46,15 @@ void add_scan(CLI::App& app, ScanOptions& options) {
       ->check(CLI::IsMember({"suspicious", "malicious", "never"}))
       ->capture_default_str()
       ->type_name("VERDICT");
-  app.add_option("--rules", options.rules, "YARA rules: a file or a folder (may be given again)")->type_name("PATH");
+  app.add_option("--rules", options.rules, "YARA rules: a file or a folder (may be given again)")->type_name("PATH")->allow_extra_args(false);
   app.add_option("--ignore-file", options.ignore_file, "findings to leave out, each with a reason (docs/ignore-file.md)")->type_name("FILE");
   app.add_option("--policy", options.policy_file, "policy file in place of the default (docs/policy.md)")->type_name("FILE");
   app.add_option("--platform", options.platform, "only this platform of an index, such as linux/arm64 (default: all)")->type_name("OS/ARCH");
   app.add_option("--authfile", options.auth_file, "credentials in the form of ~/.docker/config.json")->type_name("FILE");
-  app.add_option("--insecure-registry", options.insecure_hosts, "host that may be reached by http or without a valid certificate")->type_name("HOST");
+  app.add_option("--insecure-registry", options.insecure_hosts, "host that may be reached by http or without a valid certificate (may be given again)")
+      ->type_name("HOST")
+      ->allow_extra_args(false);
+  app.add_option("--tls-verify", options.tls_verify, "false: the same for the hosts of the targets")->type_name("BOOL")->capture_default_str();
   app.add_option("--cache-dir", options.cache_dir, "where audits of layers are kept (default: $XDG_CACHE_HOME/lazaret)")->type_name("DIR");
   app.add_flag("--no-cache", options.no_cache, "neither use nor fill the cache");
   app.add_option("--cache-size", options.cache_bytes, "largest size of the cache, in bytes")->type_name("BYTES")->capture_default_str();
@@ -105,7 +108,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   CLI::App* rules = app.add_subcommand("rules", "list detectors and rules with their documentation");
   rules->add_option("rule", line.rules.rule, "only this rule or detector, in full")->type_name("ID");
   rules->add_option("-f,--format", line.rules.format, "table, json or markdown")->check(CLI::IsMember({"table", "json", "markdown"}))->capture_default_str();
-  rules->add_option("--rules", line.rules.rules, "also list these YARA rules")->type_name("PATH");
+  rules->add_option("--rules", line.rules.rules, "also list these YARA rules")->type_name("PATH")->allow_extra_args(false);
   rules->footer("Example: lazaret rules reverse-shell.bash-dev-tcp");
 
   CLI::App* completion = app.add_subcommand("completion", "print shell completion");

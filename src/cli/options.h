@@ -30,7 +30,8 @@ struct ScanOptions {
   unsigned jobs = 0;             // 0: one for each processor
   std::string platform;
   std::string auth_file;
-  std::vector<std::string> insecure_hosts;  // --tls-verify=false for these hosts
+  std::vector<std::string> insecure_hosts;
+  bool tls_verify = true;  // false: the registries of the targets are insecure hosts
   bool quiet = false;
   std::string colour = "auto";   // auto, always, never
   Limits limits;

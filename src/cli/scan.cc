@@ -20,6 +20,7 @@
 #include "cli/ignore_file.h"
 #include "cli/progress.h"
 #include "report/writer.h"
+#include "source/reference.h"
 #include "source/source.h"
 
 namespace lazaret::cli {
@@ -103,6 +104,9 @@ Result<audit::Report> audit_target(const std::string& text, const ScanOptions& o
   source_options.cancelled = &interrupted;
   source_options.auth_file = options.auth_file;
   source_options.insecure_hosts = options.insecure_hosts;
+  if (!options.tls_verify && target->transport == source::Transport::registry) {
+    if (const auto name = source::parse_image_name(target->reference)) source_options.insecure_hosts.push_back(name->host);
+  }
   source_options.expect = [&expected](std::uint64_t bytes) { expected = bytes; };
 
   Progress progress(!options.quiet && isatty(STDERR_FILENO) != 0, text, [&] {

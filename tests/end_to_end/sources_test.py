@@ -73,8 +73,13 @@ def test_a_registry():
     with sample() as (folder, expected), registry(folder) as host:
         copy("--dest-tls-verify=false", f"oci:{folder}/oci:latest", f"docker://{host}/test/cronm:1")
         for target in (f"docker://{host}/test/cronm:1", f"{host}/test/cronm:1"):
-            _, report, _ = support.scan(target, "--insecure-registry", host, check=1)
+            # The option takes one host, so that it may stand before the target.
+            _, report, _ = support.scan("--insecure-registry", host, target, check=1)
             assert support.facts(report) == expected, f"{target}: {support.facts(report)}"
+        _, report, _ = support.scan("--tls-verify=false", f"docker://{host}/test/cronm:1", check=1)
+        assert support.facts(report) == expected
+        code, _, problem = support.scan(f"docker://{host}/test/cronm:1")
+        assert code == 2 and host in problem, (code, problem)
         code, report, problem = support.scan(f"docker://{host}/test/missing:1", "--insecure-registry", host)
         assert code == 2 and report is None and "no such image" in problem, (code, problem)
 
