@@ -122,6 +122,22 @@ std::size_t end_of_base64(std::string_view text, std::size_t begin, std::size_t*
 
 }  // namespace
 
+std::string encode_base64(std::string_view bytes) {
+  static constexpr char alphabet[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t size = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t bits = 0;
+    for (std::size_t j = 0; j < 3; ++j)
+      bits = bits << 8 | (j < size ? static_cast<std::uint8_t>(bytes[i + j]) : 0u);
+    for (std::size_t j = 0; j < 4; ++j)
+      text.push_back(j <= size ? alphabet[bits >> (18 - 6 * j) & 63] : '=');
+  }
+  return text;
+}
+
 std::optional<std::string> decode_base64(std::string_view text) {
   std::size_t letters = 0;
   bool padding = false;

@@ -13,6 +13,9 @@
 
 namespace lazaret::codec {
 
+// In the standard alphabet, padded, without line ends (RFC 4648, section 4).
+std::string encode_base64(std::string_view bytes);
+
 // Strict enough to be meaningful, lenient as `base64 -d -i` is: standard and URL-safe alphabets,
 // optional padding, white space and line ends between groups. Nothing when a byte outside of that
 // is met or fewer than two characters are there.

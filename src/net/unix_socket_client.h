@@ -17,13 +17,10 @@ struct UnixSocketRequest {
 };
 
 // Gives the body of a successful answer to `sink` as it arrives; `sink` returns false to stop. The
-// value is the HTTP status; for those from 400 on the body (at most 64 KiB) is in `error_body`
+// value is the HTTP status; when it is not 200, the body (at most 64 KiB) is in `error_body`
 // instead. Blocks; gives up when the peer sends nothing for ten minutes (an engine prepares a large
 // image before its first byte).
 Result<long> get_over_unix_socket(const UnixSocketRequest& request,
                                   const std::function<bool(Bytes)>& sink, std::string& error_body);
-
-// Text as one part of a path: all but letters, digits and -._~/:@ become %XX.
-std::string encode_path(std::string_view text);
 
 }  // namespace lazaret::net

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "net/unix_socket_client.h"
+#include "net/url.h"
 #include "source/archive_stream.h"
 #include "source/image_layout.h"
 #include "source/reference.h"
@@ -56,7 +57,7 @@ class DockerDaemonSource : public ImageSource {
                                "this user use its socket? Set DOCKER_HOST for another one",
                                status.error().message)};
     }
-    if (status && *status >= 400) return refusal(*status, body);
+    if (status && *status != 200) return refusal(*status, body);
     stream.finish(status ? nullptr : &status.error());
 
     // The engine sends only what was asked for; all of it belongs to the image.

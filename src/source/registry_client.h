@@ -1,8 +1,12 @@
 // Requests to one repository of one registry: authentication, retries, resumed downloads.
+//
+// A registry is spoken to over TLS. One that the user listed as insecure may speak plain http: that
+// is found out once, by a request without credentials, and only by an answer that is no TLS; a lost
+// connection is no reason to say a password in the clear.
 #pragma once
 
+#include <chrono>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "base/blob_stream.h"
@@ -14,10 +18,20 @@
 
 namespace lazaret::source {
 
+// How often something is asked for, and how long in between: the pause doubles each time, unless
+// the registry says how long it wants (Retry-After). One that wants more than `longest_pause` is
+// given up.
+struct RetryPolicy {
+  int tries = 6;
+  std::chrono::milliseconds first_pause{1000};
+  std::chrono::milliseconds longest_pause{30000};
+};
+
 // Thread-safe.
 class RegistryClient {
  public:
-  RegistryClient(ImageName image, const SourceOptions& options, Credentials credentials);
+  RegistryClient(ImageName image, const SourceOptions& options, Credentials credentials,
+                 RetryPolicy retry = {});
   ~RegistryClient();
 
   struct Document {
@@ -28,23 +42,13 @@ class RegistryClient {
   Result<Document> manifest(const std::string& reference, std::uint64_t max_bytes);
   // A small blob, whole.
   Result<std::string> small_blob(const Digest& digest, std::uint64_t max_bytes);
-  // A blob as a stream. A broken connection is resumed where it broke.
+  // A blob as a stream. A broken connection is resumed where it broke. Whether the bytes are those
+  // of the digest is for whoever takes them to see.
   Result<void> stream_blob(const format::Descriptor& descriptor, BlobWriter& writer);
 
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-// What a WWW-Authenticate header asks for (RFC 7235; registry-auth-token.md).
-struct Challenge {
-  std::string scheme;  // "bearer", "basic", lower case
-  std::string realm, service, scope;
-};
-Challenge parse_challenge(std::string_view header);
-
-// Whether credentials of `registry_host` may be sent to a token server at `realm_host`: the same host, one under the same registrable domain, or Docker Hub's known one. A registry
-// that could name any server as its realm could have credentials sent anywhere (CVE-2026-33540 and its kin).
-bool realm_is_trusted(std::string_view registry_host, std::string_view realm_host);
 
 }  // namespace lazaret::source
