@@ -65,12 +65,21 @@ std::string Url::str() const {
 }
 
 std::optional<Url> parse_url(std::string_view text) {
-  // libcurl guesses a scheme that is missing; here it is part of the address.
-  if (text.find("://") == std::string_view::npos) return std::nullopt;
+  // libcurl guesses a scheme that is missing, and takes one or three slashes for two.
+  const auto colon = text.find("://");
+  if (colon == std::string_view::npos || text.substr(colon + 3).starts_with('/'))
+    return std::nullopt;
+  if (text.find_first_of("/?#") < colon) return std::nullopt;
   return read(text, "");
 }
 
 std::optional<Url> resolve_url(const Url& base, std::string_view reference) {
+  // With a scheme of its own (RFC 3986, section 4.2: no relative path has a colon in its first
+  // part).
+  if (const auto end = reference.find_first_of(":/?#");
+      end != std::string_view::npos && reference[end] == ':')
+    return parse_url(reference);
+  if (reference.starts_with("///")) return std::nullopt;
   return read(base.str(), reference);
 }
 
