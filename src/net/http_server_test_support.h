@@ -64,7 +64,7 @@ class TestServer {
   enum class Speaks { http, https };
 
   explicit TestServer(Handler handler, Speaks speaks = Speaks::http,
-                      const std::string& address = "127.0.0.1")
+                      const std::string& address = "127.0.0.1", std::uint16_t port = 0)
       : handler_(std::move(handler)), address_(address) {
     if (speaks == Speaks::https) make_tls();
     if (address.starts_with('/')) {
@@ -77,7 +77,10 @@ class TestServer {
       listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
       sockaddr_in name{};
       name.sin_family = AF_INET;
+      name.sin_port = htons(port);
       inet_pton(AF_INET, address.c_str(), &name.sin_addr);
+      const int reuse = 1;
+      setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
       EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
       socklen_t size = sizeof name;
       getsockname(listener_, reinterpret_cast<sockaddr*>(&name), &size);
