@@ -303,6 +303,11 @@ TEST_F(HttpClientTest, UsesTheProxyOfTheEnvironment) {
     const ScopedVariable without("no_proxy", "127.0.0.1");
     EXPECT_EQ(client.send(request_to(server.url()))->body, "direct");
   }
+  {
+    // In upper case a web server sets it from a header of a stranger's request (httpoxy).
+    const ScopedVariable set("HTTP_PROXY", proxy.url().c_str());
+    EXPECT_EQ(client.send(request_to(server.url()))->body, "direct");
+  }
   // https goes through a tunnel, and what is meant for the server is not told to the proxy.
   const ScopedVariable set("https_proxy", proxy.url().c_str());
   request.url = "https://registry.example/v2/";
