@@ -2,6 +2,7 @@
 import html.parser
 import json
 import pathlib
+import re
 import subprocess
 
 import jsonschema
@@ -79,6 +80,15 @@ def test_several_targets_give_one_array():
         write_evil(folder)
         code, reports, _ = support.scan(f"oci:{folder}", f"oci:{folder}")
         assert code == 1 and isinstance(reports, list) and len(reports) == 2
+
+
+def test_the_manual_page_names_every_option():
+    page = (support.ROOT / "docs" / "lazaret.1").read_text().replace("\\-", "-")
+    for command in ("scan", "rules", "completion"):
+        shown = subprocess.run([support.LAZARET, command, "--help"], capture_output=True, text=True, check=True).stdout
+        assert f"lazaret {command}" in page
+        for option in set(re.findall(r"--[a-z][a-z-]+", shown)) - {"--help"}:
+            assert option in page, f"{option} of {command} is missing"
 
 
 if __name__ == "__main__":
