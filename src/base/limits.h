@@ -60,6 +60,12 @@ struct Limits {
   std::uint64_t documents_bytes = 32ull << 20;  // manifests, indexes and configs kept in memory
   std::uint64_t image_members = 100'000;  // members of an image archive, files of a layout folder
 
+  // --- stores of container engines
+  // ------------------------------------------------------------------------------------
+  std::uint64_t store_document_bytes = 32ull << 20;   // images.json or layers.json of one store
+  std::uint64_t store_database_bytes = 192ull << 20;  // containerd's meta.db, which is read whole
+  std::uint64_t tar_split_line = 48ull << 20;         // one line of the record of a layer's tar form
+
   // --- machine
   // --------------------------------------------------------------------------------------------------------
   std::uint64_t buffer_bytes = 104ull << 20;  // file contents held in memory at one time

@@ -50,11 +50,19 @@ struct ImageConfig {
   std::vector<std::pair<std::string, std::string>> other_strings;
 };
 
+// How the bytes that a source delivers for a layer come to be.
+enum class LayerForm : std::uint8_t {
+  shipped,   // as the descriptor names them
+  unpacked,  // the decoded layer, put together again byte for byte: the diff_id holds, the encoding is gone
+  rebuilt,   // a tar made from a folder: neither can hold
+};
+
 // One layer as a manifest names it. `key` is the BlobOffer::key under which the source delivers its
 // bytes.
 struct LayerReference {
   std::string key;
   Descriptor descriptor;
+  LayerForm form = LayerForm::shipped;
 };
 
 // One manifest of an image (an index has several) with its config.
