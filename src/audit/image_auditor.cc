@@ -102,7 +102,7 @@ class Merge {
         if (layer.digest.empty()) layer.digest = audit.blob_digest.str();
         if (layer.size == 0) layer.size = audit.blob_size;
         check_diff_id(manifest, i, audit);
-        check_media_type(manifest, reference.descriptor.media_type, audit);
+        if (reference.form == format::LayerForm::shipped) check_media_type(manifest, reference.descriptor.media_type, audit);
       }
       shown.layers.push_back(std::move(layer));
     }
@@ -167,7 +167,7 @@ class Merge {
   }
 
   void check_diff_id(const format::ManifestDescription& manifest, std::size_t i, const LayerAudit& blob) {
-    if (i >= manifest.config.diff_ids.size() || blob.ended_early) return;
+    if (i >= manifest.config.diff_ids.size() || blob.ended_early || manifest.layers[i].form == format::LayerForm::rebuilt) return;
     const Digest& claimed = manifest.config.diff_ids[i];
     if (claimed.algorithm() != blob.diff_id.algorithm() || claimed == blob.diff_id) return;
     add_finding("integrity.diff-id", manifest.digest.str(), blob.diff_id.str(),
@@ -423,6 +423,14 @@ std::unique_ptr<BlobWriter> ImageAuditor::begin(const BlobOffer& offer) {
 }
 
 Report ImageAuditor::finish(const format::ImageDescription& image) {
+  // A layer that was rebuilt from a folder goes by the name that the image gives it: the digest of what was made here says
+  // nothing to anybody.
+  for (const format::ManifestDescription& manifest : image.manifests) {
+    for (std::size_t i = 0; i < manifest.layers.size() && i < manifest.config.diff_ids.size(); ++i) {
+      if (manifest.layers[i].form != format::LayerForm::rebuilt) continue;
+      if (const auto blob = blobs_.find(manifest.layers[i].key); blob != blobs_.end()) blob->second.audit.diff_id = manifest.config.diff_ids[i];
+    }
+  }
   Merge merge(*ruleset_, machine_.limits, image, blobs_);
   merge.audit_documents();
   for (const format::ManifestDescription& manifest : image.manifests) merge.audit_manifest(manifest);

@@ -55,6 +55,7 @@ class LocalFile {
   bool seekable() const { return seekable_; }
   std::uint64_t size() const { return static_cast<std::uint64_t>(status_.st_size); }
   int descriptor() const { return file_.get(); }
+  int release() { return file_.release(); }
 
   // Fills `out` from `offset` on; fewer bytes only at the end of the file.
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> out) const;

@@ -134,4 +134,9 @@ Result<ImageName> parse_image_name(std::string_view text) {
   return result;
 }
 
+std::string full_image_name(std::string_view text) {
+  const auto parsed = parse_image_name(text);
+  return parsed ? parsed->str() : std::string(text);
+}
+
 }  // namespace lazaret::source

@@ -27,4 +27,7 @@ struct ImageName {
 // Errors say what is wrong with the name.
 Result<ImageName> parse_image_name(std::string_view text);
 
+// The name in full, or as it is when it is no name of an image.
+std::string full_image_name(std::string_view text);
+
 }  // namespace lazaret::source
