@@ -63,8 +63,8 @@ struct Limits {
   // --- stores of container engines
   // ------------------------------------------------------------------------------------
   std::uint64_t store_document_bytes = 32ull << 20;   // images.json or layers.json of one store
-  std::uint64_t store_database_bytes = 192ull << 20;  // containerd's meta.db, which is read whole
-  std::uint64_t tar_split_line = 48ull << 20;         // one line of the record of a layer's tar form
+  std::uint64_t store_database_bytes = 96ull << 20;  // containerd's meta.db, which is read whole
+  std::uint64_t tar_split_line = 16ull << 20;         // one line of the record of a layer's tar form
 
   // --- machine
   // --------------------------------------------------------------------------------------------------------

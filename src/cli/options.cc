@@ -33,6 +33,8 @@ constexpr LimitOption limit_options[] = {
     {"--limit-findings", &Limits::findings, "findings of one image"},
     {"--limit-manifests", &Limits::manifests, "manifests of one index"},
     {"--limit-layers", &Limits::layers, "layers of one manifest"},
+    {"--limit-store-document-bytes", &Limits::store_document_bytes, "the list of images or layers of Podman's store"},
+    {"--limit-store-database-bytes", &Limits::store_database_bytes, "containerd's database, which is held in memory"},
     {"--limit-buffer-bytes", &Limits::buffer_bytes, "memory for file contents"},
 };
 
@@ -74,6 +76,8 @@ void add_scan(CLI::App& app, ScanOptions& options) {
   oci-archive:FILE[:REF]       the same as a tar
   docker://REF                 image in a registry
   docker-daemon:REF            image of the local Docker daemon
+  containers-storage:[[DRIVER@ROOT]]REF  Podman's store on disk, this user's or the one at ROOT
+  containerd:[[ROOT]][NAMESPACE/]REF     containerd's folder on disk
   rootfs:DIR                   a root file system
   A path that exists is looked at; anything else is a reference to a registry.
 
@@ -82,7 +86,9 @@ Exit codes: 0 below the threshold, 1 threshold reached, 2 usage or input error, 
 Examples:
   lazaret scan nginx:latest
   lazaret scan --format sarif -o out.sarif docker-archive:image.tar
-  docker save app | lazaret scan docker-archive:-)");
+  docker save app | lazaret scan docker-archive:-
+  lazaret scan 'containers-storage:[overlay@/mnt/var/lib/containers/storage]app'
+  lazaret scan 'containerd:[/mnt/var/lib/containerd]k8s.io/app')");
 }
 
 std::string completion_words(const CLI::App& app) {

@@ -117,13 +117,13 @@ bool TarSplitReader::line(std::string_view text) {
   const JsonValue& value = document.value;
   const JsonValue* type = value.find("type");
   const std::uint64_t kind = type == nullptr ? 0 : type->as_size().value_or(0);
-  const auto payload = decode_base64(value.text("payload"));
+  auto payload = decode_base64(value.text("payload"));
   if (!payload) return fail("has a payload that is not base64");
 
   TarSplitEntry entry;
   if (kind == 2) {
     entry.size = payload->size();
-    entry.segment = *payload;
+    entry.segment = std::move(*payload);
   } else if (kind == 1) {
     if (++entries_ > limits_.layer_entries) return fail("is one entry more than the limit");
     entry.is_file = true;

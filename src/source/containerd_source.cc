@@ -62,7 +62,7 @@ class Delivery {
   bool is_there(const format::ManifestDescription& manifest, std::size_t i) {
     if (open_blob(manifest.layers[i].descriptor.digest)) return true;
     const auto chain = chain_id(manifest, i);
-    return chain && store_.open_snapshot(image_.name_space, *chain);
+    return chain && store_.open_snapshot(image_.name_space, *chain, options_);
   }
 
   // Platforms of which containerd fetched no more than documents: nothing here can run them.
@@ -114,7 +114,7 @@ class Delivery {
       }
       std::string why = file.error().message;
       if (const auto chain = chain_id(manifest, i)) {
-        auto folder = store_.open_snapshot(image_.name_space, *chain);
+        auto folder = store_.open_snapshot(image_.name_space, *chain, options_);
         if (folder) {
           layer.key = add_snapshot(*chain, std::move(*folder));
           layer.form = format::LayerForm::rebuilt;

@@ -126,14 +126,6 @@ Result<ContainerdStore> ContainerdStore::open(const std::string& root,
     return Error{meta.error().code, fmt::format("{} is not a readable containerd root: {}", root,
                                                 meta.error().message)};
   store.meta_ = std::move(*meta);
-  auto snapshots = read(store.root_.get(), std::string(overlay_path) + "metadata.db", options);
-  if (snapshots) {
-    store.snapshots_ = std::move(*snapshots);
-  } else if (snapshots.error().code == ErrorCode::cancelled) {
-    return snapshots.error();
-  } else {
-    store.no_snapshots_ = snapshots.error().message;
-  }
   return store;
 }
 
@@ -218,7 +210,16 @@ std::string ContainerdStore::path_of(const Digest& digest) {
 }
 
 Result<FileHandle> ContainerdStore::open_snapshot(std::string_view name_space,
-                                                  const Digest& chain_id) {
+                                                  const Digest& chain_id,
+                                                  const SourceOptions& options) {
+  if (!snapshots_ && no_snapshots_.empty()) {
+    auto snapshots = read(root_.get(), std::string(overlay_path) + "metadata.db", options);
+    if (snapshots) {
+      snapshots_ = std::move(*snapshots);
+    } else {
+      no_snapshots_ = snapshots.error().message;
+    }
+  }
   if (!snapshots_) return Error{ErrorCode::not_found, no_snapshots_};
   const std::string chain = chain_id.str();
   std::vector<std::string> spaces = name_spaces();

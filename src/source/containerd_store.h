@@ -44,7 +44,8 @@ class ContainerdStore {
   // Where a blob lies below root(); "" for digests that cannot be there.
   static std::string path_of(const Digest& digest);
   // The folder into which the layers up to this chain ID (image-spec, config.md) were unpacked.
-  Result<FileHandle> open_snapshot(std::string_view name_space, const Digest& chain_id);
+  Result<FileHandle> open_snapshot(std::string_view name_space, const Digest& chain_id,
+                                   const SourceOptions& options);
   int root() const { return root_.get(); }
 
   const std::vector<Diagnostic>& diagnostics() const { return meta_->bolt.diagnostics(); }
@@ -60,8 +61,9 @@ class ContainerdStore {
   std::vector<std::string> name_spaces();
 
   FileHandle root_;
-  std::unique_ptr<Database> meta_, snapshots_;
-  std::string no_snapshots_;  // why there are none
+  std::unique_ptr<Database> meta_;
+  std::unique_ptr<Database> snapshots_;  // read when it is needed first
+  std::string no_snapshots_;             // why it cannot be
 };
 
 }  // namespace lazaret::source

@@ -302,10 +302,6 @@ Result<std::string> ContainersStore::big_data(const StoreImage& image, std::stri
   return read_whole(*file, limit);
 }
 
-bool ContainersStore::has_full_copies(const StoreLayer& layer) const {
-  return find_driver(stores_[layer.store].driver)->full_copies;
-}
-
 Result<UnpackedLayer> ContainersStore::open_layer(const StoreLayer& layer) const {
   const Store& store = stores_[layer.store];
   const Driver& driver = *find_driver(store.driver);

@@ -66,8 +66,6 @@ class ContainersStore {
   Result<std::string> big_data(const StoreImage& image, std::string_view key,
                                std::uint64_t limit) const;
   Result<UnpackedLayer> open_layer(const StoreLayer& layer) const;
-  // Whether the folder of a layer holds all that lower layers brought too.
-  bool has_full_copies(const StoreLayer& layer) const;
 
   // Parts of the store that could not be read.
   const Unaudited& unread() const { return unread_; }

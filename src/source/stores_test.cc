@@ -155,6 +155,24 @@ TEST(ContainersStorage, UnderstandsSpecifiers) {
   EXPECT_THAT(failure("containers-storage:[overlay@/nonexistent]a"), HasSubstr("/nonexistent"));
 }
 
+TEST(ContainersStorage, StorageConfSaysWhereStoresAre) {
+  const PodmanStore store;
+  const TemporaryFolder folder;
+  folder.write("storage.conf", "[storage]\ndriver = \"overlay\"\ngraphroot = \"" +
+                                   folder.path("none") +
+                                   "\"\n[storage.options]\nadditionalimagestores = [\"" +
+                                   store.folder.path() + "\"]\n");
+  setenv("CONTAINERS_STORAGE_CONF", folder.path("storage.conf").c_str(), 1);
+  const auto locations = default_store_locations();
+  ASSERT_TRUE(locations.ok());
+  ASSERT_EQ(locations->size(), 2u);
+  EXPECT_EQ((*locations)[0].driver, "overlay");
+  EXPECT_EQ(failure("containers-storage:app:1"), "");
+  folder.write("storage.conf", "[storage\n");
+  EXPECT_THAT(failure("containers-storage:app:1"), HasSubstr("storage.conf:1"));
+  unsetenv("CONTAINERS_STORAGE_CONF");
+}
+
 TEST(ContainersStorage, NamesOfBigDataFiles) {
   EXPECT_EQ(big_data_file("manifest"), "manifest");
   EXPECT_EQ(big_data_file("sha256:ab"), "=c2hhMjU2OmFi");

@@ -59,27 +59,42 @@ std::string read_record(const LocalFile& file, const SourceOptions& options,
   return "";
 }
 
-// A path of the record as the engine found it when it unpacked: links are followed, but inside of
-// the folder, as for a process whose root it is.
-Result<FileHandle> open_in_root(int folder, const std::string& name) {
+// A regular file at a path of the record, as the engine found it when it unpacked: links are
+// followed, but inside of the folder, as for a process whose root it is.
+struct RecordedFile {
+  FileHandle file;
+  struct stat status {};
+  bool through_link = false;
+};
+Result<RecordedFile> open_recorded(int folder, const std::string& name) {
+  if (name.find('\0') != std::string::npos)
+    return Error{ErrorCode::io, "is not the name of a file"};
+  RecordedFile result;
   open_how how{};
   how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
   long fd = -1;
-  if (name.find('\0') == std::string::npos) {
-    do {
-      fd = syscall(SYS_openat2, folder, name.c_str(), &how, sizeof how);
-    } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
-  } else {
-    errno = EINVAL;
+  // EAGAIN: a rename somewhere on the machine came between.
+  for (unsigned attempt = 0; fd < 0 && attempt < 100; ++attempt) {
+    fd = syscall(SYS_openat2, folder, name.c_str(), &how, sizeof how);
+    if (fd >= 0 || errno == EINTR || errno == EAGAIN) continue;
+    if (errno != ELOOP || result.through_link) break;
+    result.through_link = true;
+    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
   }
-  if (fd >= 0) return FileHandle(static_cast<int>(fd));
-  const int error = errno;
-  if (error == ENOSYS || error == EPERM) {  // an old kernel, or a filter of system calls
+  result.file = FileHandle(static_cast<int>(fd));
+  if (fd < 0) {
+    const int error = errno;
+    if (error != ENOSYS && error != EPERM)
+      return Error{ErrorCode::io, "cannot be opened: " + describe_errno(error)};
+    // An old kernel, or a filter of system calls.
     auto file = LocalFile::open_below(folder, clean_path(name));
-    if (file) return FileHandle(file->release());
+    if (!file) return file.error();
+    result.file = FileHandle(file->release());
   }
-  return Error{ErrorCode::io, describe_errno(error)};
+  if (fstat(result.file.get(), &result.status) != 0 || !S_ISREG(result.status.st_mode))
+    return Error{ErrorCode::corrupt, "is no longer a file"};
+  return result;
 }
 
 // 128 bits of a hash that nobody can make collide: the names of three million files in 48 MB.
@@ -134,15 +149,13 @@ class Rebuild {
   }
 
   std::string compare_file(const TarSplitEntry& entry) {
-    const auto file = open_in_root(layer_.folder.get(), entry.name);
-    if (!file) return about(entry.name, "cannot be opened: " + file.error().message);
-    struct stat status {};
-    if (fstat(file->get(), &status) != 0 || !S_ISREG(status.st_mode))
-      return about(entry.name, "is no longer a file");
+    const auto file = open_recorded(layer_.folder.get(), entry.name);
+    if (!file) return about(entry.name, file.error().message);
+    const struct stat& status = file->status;
     if (static_cast<std::uint64_t>(status.st_size) != entry.size)
       return about(entry.name,
                    fmt::format("has {} bytes; the layer brought {}", status.st_size, entry.size));
-    files_.emplace_back(status.st_dev, status.st_ino);
+    if (file->through_link) files_.emplace_back(status.st_dev, status.st_ino);
     return "";
   }
 
@@ -182,19 +195,19 @@ class Rebuild {
 
   // Exactly entry.size bytes.
   std::string write_file(const TarSplitEntry& entry) {
-    const auto file = open_in_root(layer_.folder.get(), entry.name);
+    const auto file = open_recorded(layer_.folder.get(), entry.name);
     std::uint64_t done = 0;
     format::Crc64 checksum;
     std::string problem;
     if (!file) {
-      problem = about(entry.name, "cannot be opened: " + file.error().message);
+      problem = about(entry.name, file.error().message);
     } else {
       if (buffer_.empty()) buffer_.resize(piece_bytes);
       while (done < entry.size) {
         if (is_cancelled(options_)) return "";
         const auto wanted =
             static_cast<std::size_t>(std::min<std::uint64_t>(piece_bytes, entry.size - done));
-        const ssize_t got = ::read(file->get(), buffer_.data(), wanted);
+        const ssize_t got = ::read(file->file.get(), buffer_.data(), wanted);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) {
           problem = about(entry.name, got < 0 ? "cannot be read: " + describe_errno(errno)
@@ -217,7 +230,7 @@ class Rebuild {
   const SourceOptions& options_;
   BlobBuffer& out_;
   std::vector<NameHash> names_;                 // of all that the record has
-  std::vector<std::pair<dev_t, ino_t>> files_;  // that have content, as found in the folder
+  std::vector<std::pair<dev_t, ino_t>> files_;  // found through a link, as they are in the folder
   std::vector<std::uint8_t> buffer_;
 };
 
