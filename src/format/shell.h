@@ -40,8 +40,8 @@ enum class ShellNesting : std::uint8_t {
   none,
   substitution,  // $(...) or `...`: its output becomes words of the outer command
   process,       // <(...) or >(...): its output is a file for the outer command
-  evaluation,  // the text that eval, sh -c, bash -c, su -c, trap, ... or a shell at the end of a pipe
-               // runs
+  evaluation,    // the text that eval, sh -c, bash -c, su -c, trap, ... or a shell at the end of a
+               // pipe runs
 };
 
 // The operator in front of a command that begins a pipeline.
@@ -61,7 +61,7 @@ struct ShellCommand {
   std::size_t previous = no_command;  // index of the command before it in the same pipeline
   ShellConnector connector = ShellConnector::sequence;
   ShellNesting nesting = ShellNesting::none;
-  std::size_t outer = 0;  // index of the outer command; meaningful unless nesting is none
+  std::size_t outer = 0;           // index of the outer command; meaningful unless nesting is none
   std::vector<std::string> chain;  // from the outside inwards: "sh -c", "$()", "eval"
   // Of the first word in the text given to parse_shell. Evaluated text that does not stand there as
   // it is has the offset of the outer command.

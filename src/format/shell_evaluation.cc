@@ -20,12 +20,12 @@ bool is_one_of(std::string_view text, std::initializer_list<std::string_view> na
 // Programs that start a command somewhere else, their own options being too many to know: a shell
 // among their words is taken for what they start.
 bool starts_elsewhere(std::string_view program) {
-  return is_one_of(program, {"chroot",   "nsenter", "unshare", "docker",   "podman",
-                             "nerdctl",  "crictl",  "kubectl", "ctr",      "lxc-attach",
+  return is_one_of(program, {"chroot",   "nsenter", "unshare", "docker",      "podman",
+                             "nerdctl",  "crictl",  "kubectl", "ctr",         "lxc-attach",
                              "lxc",      "screen",  "tmux",    "systemd-run", "start-stop-daemon",
-                             "ip",       "proot",   "capsh",   "flock",    "script",
-                             "parallel", "runuser", "su",      "watch",    "machinectl",
-                             "runc",     "crun",    "setns",   "firejail", "bwrap"});
+                             "ip",       "proot",   "capsh",   "flock",       "script",
+                             "parallel", "runuser", "su",      "watch",       "machinectl",
+                             "runc",     "crun",    "setns",   "firejail",    "bwrap"});
 }
 
 // A cluster of short options with this letter: -lc.
@@ -184,9 +184,7 @@ void Parser::evaluate_shell(const ShellCommand& command, std::size_t program, In
     // The words behind are the arguments of what runs; for -c the first is its name.
     auto saved = std::pair{state_.positional, state_.self};
     const std::size_t name = runs_text ? i + 1 : i;
-    std::uint64_t cost = 0;
-    for (std::size_t word = i; word < words.size(); ++word) cost += words[word].text.size() + 64;
-    if (!state_.spend(cost)) return;
+    if (!state_.spend_on(words)) return;
     state_.positional.emplace();
     state_.self.reset();
     if (runs_text && name < words.size()) state_.self = words[name];
@@ -229,7 +227,7 @@ void Parser::evaluate_option(const ShellCommand& command, std::size_t program, I
   // The first word that is no option, nor the value of one.
   std::size_t i = program + 1;
   for (; i < words.size() && words[i].text.starts_with('-'); ++i) {
-    if (words[i].text == "-n" || words[i].text == "-w" || words[i].text == "-E") ++i;
+    if (words[i].text == (name == "watch" ? "-n" : "-w") || words[i].text == "-E") ++i;
   }
   if (name == "watch") {
     std::string text;
@@ -276,8 +274,8 @@ void Parser::evaluate_xargs(const ShellCommand& command, std::size_t program, In
       replaced = option.size() > 2 && option[1] != '-' ? option.substr(2) : "{}";
     } else if (option.starts_with("--replace=")) {
       replaced = option.substr(10);
-    } else if (option.size() == 2 && std::string_view("nPLsdEa").find(option[1]) !=
-                                         std::string_view::npos) {
+    } else if (option.size() == 2 &&
+               std::string_view("nPLsdEa").find(option[1]) != std::string_view::npos) {
       ++i;
     }
   }
@@ -387,9 +385,7 @@ void Parser::run_builtin(const ShellCommand& command, std::size_t program) {
       i += words[i].text == "-o" || words[i].text == "+o" ? 2 : 1;
     if (i >= words.size()) return;
     if (words[i].text == "--") ++i;
-    std::uint64_t cost = 0;
-    for (std::size_t word = i; word < words.size(); ++word) cost += words[word].text.size() + 64;
-    if (!state_.spend(cost)) return;
+    if (!state_.spend_on(words)) return;
     state_.positional.emplace(words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
   } else if (name == "shift") {
     if (!state_.positional) return;

@@ -164,7 +164,8 @@ std::string characters_of(std::string_view written) {
     if (written.substr(at, 2) == "[:") {
       const auto end = written.find(":]", at + 2);
       if (end != std::string_view::npos) {
-        const std::string pattern = "[[:" + std::string(written.substr(at + 2, end - at - 2)) + ":]]";
+        const std::string pattern =
+            "[[:" + std::string(written.substr(at + 2, end - at - 2)) + ":]]";
         for (int c = 0; c < 256; ++c) {
           const char character = static_cast<char>(static_cast<unsigned char>(c));
           if (pattern_fits(pattern, {&character, 1})) set.push_back(character);
@@ -188,7 +189,8 @@ std::string characters_of(std::string_view written) {
     if (at + 1 < written.size() && written[at] == '-') {
       ++at;
       const unsigned high = read();
-      for (unsigned c = low; c <= high && set.size() < 4096; ++c) set.push_back(static_cast<char>(c));
+      for (unsigned c = low; c <= high && set.size() < 4096; ++c)
+        set.push_back(static_cast<char>(c));
     } else {
       set.push_back(static_cast<char>(low));
     }
@@ -215,7 +217,8 @@ Text translate(Arguments arguments, std::string_view text) {
   std::array<bool, 256> in_from{};
   std::array<bool, 256> in_to{};
   std::array<char, 256> result{};
-  for (std::size_t c = 0; c < 256; ++c) result[c] = static_cast<char>(static_cast<unsigned char>(c));
+  for (std::size_t c = 0; c < 256; ++c)
+    result[c] = static_cast<char>(static_cast<unsigned char>(c));
   for (const char c : from) in_from[static_cast<unsigned char>(c)] = true;
   for (const char c : to) in_to[static_cast<unsigned char>(c)] = true;
   if (complements) {
@@ -238,7 +241,8 @@ Text translate(Arguments arguments, std::string_view text) {
   for (const char c : text) {
     if (deletes && in_from[static_cast<unsigned char>(c)]) continue;
     const char made = result[static_cast<unsigned char>(c)];
-    if (squeezes && !out.empty() && out.back() == made && squeezed[static_cast<unsigned char>(made)])
+    if (squeezes && !out.empty() && out.back() == made &&
+        squeezed[static_cast<unsigned char>(made)])
       continue;
     out.push_back(made);
   }
@@ -368,8 +372,7 @@ Text edit(std::string_view expression, std::string_view text) {
     ++at;
   }
   const std::string_view flags = expression.substr(at);
-  if (expression[0] == 'y')
-    return translate({parts[0], parts[1]}, text);
+  if (expression[0] == 'y') return translate({parts[0], parts[1]}, text);
   if (flags != "g" && !flags.empty()) return std::nullopt;
   const auto plain = [](std::string_view written, std::string_view special) -> Text {
     std::string result;
@@ -388,8 +391,8 @@ Text edit(std::string_view expression, std::string_view text) {
   };
   const Text to = plain(parts[1], "&");
   const Text from = plain(parts[0], ".*[]^$+?(){}|");
-  const bool set = parts[0].size() > 2 && parts[0][0] == '[' &&
-                   parts[0].find(']', 2) == parts[0].size() - 1;
+  const bool set =
+      parts[0].size() > 2 && parts[0][0] == '[' && parts[0].find(']', 2) == parts[0].size() - 1;
   if (!to || (!from && !set) || parts[0].empty() || parts[0].size() > 64) return std::nullopt;
   std::string out;
   bool fits_limit = true;
@@ -397,8 +400,9 @@ Text edit(std::string_view expression, std::string_view text) {
     bool done = false;
     while (!line.empty()) {
       const bool free = !done || flags == "g";
-      const bool fits = free && fits_limit &&
-                        (from ? line.starts_with(*from) : pattern_fits(parts[0], line.substr(0, 1)));
+      const bool fits =
+          free && fits_limit &&
+          (from ? line.starts_with(*from) : pattern_fits(parts[0], line.substr(0, 1)));
       if (fits) {
         out += *to;
         done = true;
@@ -435,7 +439,7 @@ Text edited(const Arguments& arguments, std::string_view text) {
 std::string_view decompressor(std::string_view program, const Arguments& arguments) {
   struct Family {
     std::string_view format;
-    std::array<std::string_view, 2> both;     // with -d
+    std::array<std::string_view, 2> both;  // with -d
     std::array<std::string_view, 3> decoders;
   };
   static constexpr std::array<Family, 4> families = {
@@ -460,7 +464,8 @@ bool decodes_base64(std::string_view program, const Arguments& arguments) {
   if (program != "openssl" || arguments.empty() || !has_option(arguments, 'd')) return false;
   bool base64 = arguments[0] == "base64";
   if (!base64 && arguments[0] != "enc") return false;
-  for (const std::string_view argument : arguments.empty() ? Arguments{} : Arguments(arguments.begin() + 1, arguments.end())) {
+  for (const std::string_view argument :
+       arguments.empty() ? Arguments{} : Arguments(arguments.begin() + 1, arguments.end())) {
     if (argument == "-base64" || argument == "-a") {
       base64 = true;
     } else if (argument != "-d" && argument != "-A") {
@@ -538,7 +543,8 @@ bool convert(std::string_view format, std::size_t& at, const Arguments& argument
              std::size_t& next, std::string& out) {
   std::size_t i = at + 1;
   bool left = false, zero = false;
-  for (; i < format.size() && std::string_view("-+ 0#'").find(format[i]) != std::string_view::npos; ++i) {
+  for (; i < format.size() && std::string_view("-+ 0#'").find(format[i]) != std::string_view::npos;
+       ++i) {
     left |= format[i] == '-';
     zero |= format[i] == '0';
   }
@@ -618,9 +624,10 @@ std::optional<std::string_view> looked_up(std::string_view program, const Argume
 }
 
 bool prints_nothing(std::string_view program) {
-  for (const std::string_view name : {":", "true", "false", "set", "shift", "export", "unset", "cd",
-                                      "sleep", "local", "declare", "readonly", "trap", "umask",
-                                      "shopt", "test", "[", "mkdir", "touch", "chmod", "alias"}) {
+  for (const std::string_view name :
+       {":",     "true",  "false", "set",     "shift",    "export", "unset",
+        "cd",    "sleep", "local", "declare", "readonly", "trap",   "umask",
+        "shopt", "test",  "[",     "mkdir",   "touch",    "chmod",  "alias"}) {
     if (program == name) return true;
   }
   return false;
@@ -685,7 +692,8 @@ std::optional<std::size_t> leading_number(std::string_view text, std::size_t mos
   std::size_t value = 0;
   for (const char c : text) {
     if (!is_digit(c)) break;
-    value = value > most / 10 ? most : std::min(value * 10 + static_cast<std::size_t>(c - '0'), most);
+    value =
+        value > most / 10 ? most : std::min(value * 10 + static_cast<std::size_t>(c - '0'), most);
   }
   return value;
 }
@@ -762,8 +770,8 @@ std::string static_output(const ShellScript& script, std::size_t last, bool* kno
                           const ShellDecompress& decompress) {
   std::uint64_t work = 16 << 20;
   bool cut = false;
-  shell::Output output = shell::pipeline_output(script, last, decompress ? &decompress : nullptr,
-                                                work, cut);
+  shell::Output output =
+      shell::pipeline_output(script, last, decompress ? &decompress : nullptr, work, cut);
   *known = output.known;
   return output.known ? std::move(output.text) : std::string();
 }

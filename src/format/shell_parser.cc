@@ -69,12 +69,17 @@ bool Parser::closes(Closer closer) {
     return true;
   };
   switch (closer) {
-    case Closer::brace: return word("}");
-    case Closer::fi: return word("fi");
-    case Closer::done: return word("done");
-    case Closer::case_item: return looking_at_word("esac");
+    case Closer::brace:
+      return word("}");
+    case Closer::fi:
+      return word("fi");
+    case Closer::done:
+      return word("done");
+    case Closer::case_item:
+      return looking_at_word("esac");
     case Closer::none:
-    case Closer::parenthesis: return false;
+    case Closer::parenthesis:
+      return false;
   }
   return false;
 }
@@ -367,7 +372,8 @@ void Parser::give_redirections(std::size_t first) {
       const bool replaced = std::any_of(own.begin(), own.end(), [&](const ShellRedirection& other) {
         return stream_of(other) == stream_of(redirection);
       });
-      if (!replaced && state_.spend(redirection.target.text.size() + 64)) all.push_back(redirection);
+      if (!replaced && state_.spend(redirection.target.text.size() + 64))
+        all.push_back(redirection);
     }
     if (all.empty()) continue;
     const bool fed = std::any_of(all.begin(), all.end(), feeds_input);
@@ -446,7 +452,8 @@ bool Parser::simple(ShellConnector connector) {
     if (at_ == before) break;
     if (++count == 1) {
       first_word = text_.substr(before, at_ - before);
-      declares = std::find(declarations.begin(), declarations.end(), first_word) != declarations.end();
+      declares =
+          std::find(declarations.begin(), declarations.end(), first_word) != declarations.end();
     }
     words.next();
     end = at_;
@@ -500,9 +507,7 @@ bool Parser::assignment(ShellCommand& command, Inner& inner) {
   Variable variable;
   const auto known = state_.variables.find(name);
   if ((append || !subscript.empty()) && known != state_.variables.end()) {
-    std::uint64_t cost = 0;
-    for (const ShellWord& item : known->second.items) cost += item.text.size() + 64;
-    if (state_.spend(cost)) variable = known->second;
+    if (state_.spend_on(known->second.items)) variable = known->second;
   }
   ShellWord value;
   if (peek() == '(') {
@@ -556,7 +561,8 @@ bool Parser::redirection(std::vector<ShellRedirection>& redirections, Inner& inn
   int fd = -1;
   if (is_digit(peek())) {
     fd = 0;
-    while (at < text_.size() && is_digit(text_[at]) && fd < 100'000) fd = fd * 10 + (text_[at++] - '0');
+    while (at < text_.size() && is_digit(text_[at]) && fd < 100'000)
+      fd = fd * 10 + (text_[at++] - '0');
   }
   static constexpr std::array<std::string_view, 12> operations = {
       "&>>", "<<<", "<<-", "&>", ">>", "<<", "<>", ">&", "<&", ">|", ">", "<"};
@@ -565,7 +571,8 @@ bool Parser::redirection(std::vector<ShellRedirection>& redirections, Inner& inn
       [&](std::string_view operation) { return text_.substr(at, operation.size()) == operation; });
   if (found == operations.end() || (fd >= 0 && found->front() == '&')) return false;
   const std::string_view operation = *found;
-  if (operation.size() == 1 && at + 1 < text_.size() && text_[at + 1] == '(' && fd < 0) return false;
+  if (operation.size() == 1 && at + 1 < text_.size() && text_[at + 1] == '(' && fd < 0)
+    return false;
   at_ = at + operation.size();
   skip_blanks();
   ShellRedirection redirection;

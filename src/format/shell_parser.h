@@ -56,7 +56,8 @@ struct Output {
   std::string text;    // unknown parts are left out
   bool known = false;  // all of it
 };
-// What the pipeline prints up to `last`, paid for out of `work`; sets `cut` when that is not enough.
+// What the pipeline prints up to `last`, paid for out of `work`; sets `cut` when that is not
+// enough.
 Output pipeline_output(const ShellScript& script, std::size_t last,
                        const ShellDecompress* decompress, std::uint64_t& work, bool& cut);
 
@@ -91,6 +92,7 @@ struct State {
 
   // False when so much must not be produced any more.
   bool spend(std::uint64_t bytes);
+  bool spend_on(const std::vector<ShellWord>& words);  // a copy of them
   void set(std::string_view name, Variable variable);
   void set(std::string_view name, ShellWord value) {
     set(name, Variable{{std::move(value)}, false});
@@ -109,7 +111,7 @@ class Fields {
   void quoted(std::string_view text);
   void expansion(std::string_view value, bool is_static, bool in_quotes);
   void unknown();
-  void next();  // the field ends, if one has begun
+  void next();                          // the field ends, if one has begun
   void move_to(std::uint64_t offset) {  // where the next word begins
     offset_ = offset;
     if (!started_) current_.offset = offset;
@@ -143,7 +145,11 @@ class Parser {
   // every position in it is `base`.
   Parser(State& state, std::string_view text, unsigned depth, std::uint64_t base, bool fixed,
          std::vector<std::string> chain)
-      : state_(state), text_(text), depth_(depth), base_(base), fixed_(fixed),
+      : state_(state),
+        text_(text),
+        depth_(depth),
+        base_(base),
+        fixed_(fixed),
         chain_(std::move(chain)) {}
 
   void parse() { list(Closer::none); }
@@ -240,7 +246,7 @@ class Parser {
   std::vector<std::string> chain_;
   std::size_t at_ = 0;
   unsigned nesting_ = 0;
-  unsigned parentheses_ = 0;  // open in this text: a ) ends the innermost
+  unsigned parentheses_ = 0;         // open in this text: a ) ends the innermost
   std::size_t no_braces_until_ = 0;  // no brace list begins before
   std::size_t here_end_ = 0;  // the line that is being read goes on there: here-documents follow it
   // The pipeline that is being read.

@@ -63,14 +63,14 @@ constexpr std::array<Starter, 47> starters = {{{"sudo", "ugpCTrtUDRh", 0},
 
 // Programs that attacks write as patterns, in the order in which a pattern is tried on them.
 constexpr std::array<std::string_view, 46> programs = {
-    "sh",      "bash",   "curl",   "wget",   "nc",     "cat",     "base64",  "python3", "python",
-    "perl",    "php",    "ruby",   "node",   "ncat",   "netcat",  "socat",   "dash",    "zsh",
-    "busybox", "chmod",  "rm",     "cp",     "mv",     "ls",      "echo",    "printf",  "env",
-    "telnet",  "mkfifo", "mknod",  "openssl", "xxd",   "tail",    "head",    "gzip",    "gunzip",
-    "nohup",   "sudo",   "su",     "chroot", "mount",  "crontab", "chattr",  "awk",     "sed",
-    "whoami"};
-constexpr std::array<std::string_view, 6> folders = {
-    "/bin/", "/usr/bin/", "/usr/local/bin/", "/sbin/", "/usr/sbin/", "/usr/local/sbin/"};
+    "sh",     "bash",    "curl",    "wget",   "nc",     "cat",   "base64",  "python3",
+    "python", "perl",    "php",     "ruby",   "node",   "ncat",  "netcat",  "socat",
+    "dash",   "zsh",     "busybox", "chmod",  "rm",     "cp",    "mv",      "ls",
+    "echo",   "printf",  "env",     "telnet", "mkfifo", "mknod", "openssl", "xxd",
+    "tail",   "head",    "gzip",    "gunzip", "nohup",  "sudo",  "su",      "chroot",
+    "mount",  "crontab", "chattr",  "awk",    "sed",    "whoami"};
+constexpr std::array<std::string_view, 6> folders = {"/bin/",  "/usr/bin/",  "/usr/local/bin/",
+                                                     "/sbin/", "/usr/sbin/", "/usr/local/sbin/"};
 
 bool is_assignment(std::string_view word) {
   const auto equals = word.find('=');
@@ -124,8 +124,8 @@ std::string ShellCommand::text() const {
 }
 
 bool is_shell(std::string_view program) {
-  for (const std::string_view name :
-       {"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "rbash", "ksh93", "lksh", "yash", "hush"}) {
+  for (const std::string_view name : {"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "rbash",
+                                      "ksh93", "lksh", "yash", "hush"}) {
     if (program == name) return true;
   }
   return false;

@@ -236,16 +236,34 @@ void append_escape(std::string_view text, std::size_t& at, EscapeStyle style, st
   const std::size_t begin = at;
   at += 2;
   switch (c) {
-    case 'n': out.push_back('\n'); return;
-    case 't': out.push_back('\t'); return;
-    case 'r': out.push_back('\r'); return;
-    case 'a': out.push_back('\a'); return;
-    case 'b': out.push_back('\b'); return;
-    case 'f': out.push_back('\f'); return;
-    case 'v': out.push_back('\v'); return;
+    case 'n':
+      out.push_back('\n');
+      return;
+    case 't':
+      out.push_back('\t');
+      return;
+    case 'r':
+      out.push_back('\r');
+      return;
+    case 'a':
+      out.push_back('\a');
+      return;
+    case 'b':
+      out.push_back('\b');
+      return;
+    case 'f':
+      out.push_back('\f');
+      return;
+    case 'v':
+      out.push_back('\v');
+      return;
     case 'e':
-    case 'E': out.push_back('\x1b'); return;
-    case '\\': out.push_back('\\'); return;
+    case 'E':
+      out.push_back('\x1b');
+      return;
+    case '\\':
+      out.push_back('\\');
+      return;
     case 'x':
       if (const auto value = read_digits(text, at, 16, 2)) {
         out.push_back(static_cast<char>(*value));
@@ -273,7 +291,8 @@ void append_escape(std::string_view text, std::size_t& at, EscapeStyle style, st
         return;
       }
       break;
-    default: break;
+    default:
+      break;
   }
   // \nnn in strings and formats; \0nnn for echo, which takes \nnn too in some shells.
   if (c >= '0' && c <= '7') {

@@ -67,7 +67,16 @@ void State::set(std::string_view name, Variable variable) {
 std::string_view State::separators() const {
   const auto known = variables.find("IFS");
   if (known == variables.end() || known->second.items.empty()) return " \t\n";
-  return known->second.items.front().text;
+  return std::string_view(known->second.items.front().text).substr(0, 64);
+}
+
+bool State::spend_on(const std::vector<ShellWord>& words) {
+  std::uint64_t cost = 0;
+  for (const ShellWord& word : words) {
+    cost += word_cost + word.text.size();
+    if (cost > work) break;
+  }
+  return spend(cost);
 }
 
 void Fields::literal(char c) {
@@ -282,7 +291,8 @@ void Parser::dollar(Fields& fields, Inner& inner, bool in_quotes) {
     const std::string_view name = text_.substr(at_ + 1, end - at_ - 1);
     at_ = end;
     parameter(fields, inner, name, in_quotes);
-  } else if (c != '\0' && (is_digit(c) || std::string_view("@*?$!#-").find(c) != std::string_view::npos)) {
+  } else if (c != '\0' &&
+             (is_digit(c) || std::string_view("@*?$!#-").find(c) != std::string_view::npos)) {
     const std::string_view name = text_.substr(at_ + 1, 1);
     at_ += 2;
     if (name == "@" || name == "*" || is_digit(c)) {
@@ -398,11 +408,10 @@ void Parser::parameter(Fields& fields, Inner& inner, std::string_view body, bool
         items.push_back((*state_.positional)[index - 1]);
     } else if (of == "@" || of == "*") {
       known = state_.positional.has_value();
-      if (known) items = *state_.positional;
-    } else if (const auto variable = state_.variables.find(of); variable != state_.variables.end()) {
-      std::uint64_t cost = 0;
-      for (const ShellWord& item : variable->second.items) cost += word_cost + item.text.size();
-      if (!state_.spend(cost)) return;
+      if (known && state_.spend_on(*state_.positional)) items = *state_.positional;
+    } else if (const auto variable = state_.variables.find(of);
+               variable != state_.variables.end()) {
+      if (!state_.spend_on(variable->second.items)) return;
       known = true;
       items = variable->second.items;
     }
@@ -442,7 +451,8 @@ void Parser::parameter(Fields& fields, Inner& inner, std::string_view body, bool
       fields.unknown();
     } else {
       const std::size_t size = all ? items.size() : items.empty() ? 0 : items.front().text.size();
-      fields.expansion(std::to_string(size), all || items.empty() || items.front().is_static, in_quotes);
+      fields.expansion(std::to_string(size), all || items.empty() || items.front().is_static,
+                       in_quotes);
     }
     return;
   }
@@ -457,7 +467,8 @@ void Parser::parameter(Fields& fields, Inner& inner, std::string_view body, bool
   const char kind = operation.size() > colon ? operation[colon] : '\0';
   const bool empty = items.empty() || items.front().text.empty();
   if (kind == '-' || kind == '=' || kind == '+' || kind == '?') {
-    const bool use_word = kind == '+' ? !known || !empty : kind != '?' && (!known || (empty && colon == 1));
+    const bool use_word =
+        kind == '+' ? !known || !empty : kind != '?' && (!known || (empty && colon == 1));
     if (use_word) {
       const ShellWord word = expand_part(operation.substr(colon + 1), inner);
       if (kind == '=') state_.set(name, word);
@@ -499,8 +510,8 @@ void Parser::transform(Fields& fields, Inner& inner, const ShellWord& value,
     if (!offset || !count) return fields.unknown();
     const std::int64_t begin =
         std::clamp<std::int64_t>(*offset < 0 ? std::max(*offset, -size) + size : *offset, 0, size);
-    const std::int64_t end = *count < 0 ? size + std::max(*count, -size)
-                                        : begin + std::min(*count, size - begin);
+    const std::int64_t end =
+        *count < 0 ? size + std::max(*count, -size) : begin + std::min(*count, size - begin);
     if (end < begin) return give("");
     return give(std::string_view(text).substr(static_cast<std::size_t>(begin),
                                               static_cast<std::size_t>(end - begin)));
@@ -563,9 +574,8 @@ void Parser::transform(Fields& fields, Inner& inner, const ShellWord& value,
       return give(text, false);
     for (std::size_t i = 0; i <= text.size(); ++i) {
       const std::size_t part = longest ? text.size() - i : i;
-      const std::string_view candidate = prefix
-                                             ? std::string_view(text).substr(0, part)
-                                             : std::string_view(text).substr(text.size() - part);
+      const std::string_view candidate = prefix ? std::string_view(text).substr(0, part)
+                                                : std::string_view(text).substr(text.size() - part);
       if (pattern_fits(pattern, candidate))
         return give(prefix ? std::string_view(text).substr(part)
                            : std::string_view(text).substr(0, text.size() - part));
@@ -589,6 +599,7 @@ void Parser::append_items(Fields& fields, const std::vector<ShellWord>& items, b
                           bool in_quotes) {
   bool first = true;
   for (const ShellWord& item : items) {
+    if (state_.work == 0) return fields.unknown();
     if (!first) {
       if (fields.splits() && (apart || !in_quotes)) {
         fields.next();
@@ -662,7 +673,8 @@ std::optional<std::int64_t> Parser::number(std::string_view expression, Inner& i
     const char c = expanded.text[at];
     std::size_t end = at + 1;
     if (is_name(c)) {
-      while (end < expanded.text.size() && (is_name(expanded.text[end]) || expanded.text[end] == '#'))
+      while (end < expanded.text.size() &&
+             (is_name(expanded.text[end]) || expanded.text[end] == '#'))
         ++end;
     }
     const std::string_view token = std::string_view(expanded.text).substr(at, end - at);
@@ -725,13 +737,15 @@ bool Parser::braces(Fields& fields, Inner& inner) {
   } else if (const auto dots = body.find(".."); dots != std::string_view::npos) {
     const std::string_view from = body.substr(0, dots), to = body.substr(dots + 2);
     const auto first = arithmetic(from), last = arithmetic(to);
-    const bool letters = from.size() == 1 && to.size() == 1 && is_name_start(from[0]) && is_name_start(to[0]);
+    const bool letters =
+        from.size() == 1 && to.size() == 1 && is_name_start(from[0]) && is_name_start(to[0]);
     if (!letters && (!first || !last)) return false;
     const std::int64_t low = letters ? from[0] : *first, high = letters ? to[0] : *last;
     if (low < -100'000 || low > 100'000 || high < -100'000 || high > 100'000) return false;
     const std::int64_t step = low <= high ? 1 : -1;
     for (std::int64_t value = low; alternatives.size() < range_limit; value += step) {
-      alternatives.push_back(letters ? std::string(1, static_cast<char>(value)) : std::to_string(value));
+      alternatives.push_back(letters ? std::string(1, static_cast<char>(value))
+                                     : std::to_string(value));
       if (value == high) break;
     }
   } else {
@@ -804,8 +818,8 @@ bool Parser::output_of(const Inner& inner, std::size_t first, std::string& outpu
     // `command -v wget || command -v curl`: the first that gives something ends it.
     if (command.previous == ShellCommand::no_command || command.stage == 0)
       skip = command.connector == ShellConnector::or_if && !output.empty();
-    const bool last = i + 1 == inner.size() ||
-                      state_.script.commands[inner[i + 1]].pipeline != command.pipeline;
+    const bool last =
+        i + 1 == inner.size() || state_.script.commands[inner[i + 1]].pipeline != command.pipeline;
     if (!last || skip) continue;
     const Output part =
         pipeline_output(state_.script, inner[i], state_.decompress, state_.work, state_.script.cut);
