@@ -62,16 +62,12 @@ class Walk {
     if (chain.size() < chain_limit) queue_.push_back({std::move(real), std::move(chain)});
   }
 
-  static std::string with_line(const std::string& path, std::string_view text, std::uint64_t offset) {
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(offset, text.size())), '\n');
-    return path + ":" + std::to_string(line);
-  }
-
   void follow_text(std::string_view text, const std::vector<std::string>& chain, const std::string& folder, const std::string& file = "") {
     const format::ShellScript script = format::parse_shell(text);
     for (const format::ShellCommand& command : script.commands) {
       std::vector<std::string> next = chain;
-      if (!file.empty()) next.push_back(with_line(file, text, command.offset));
+      if (!file.empty()) next.push_back(file + ":" + std::to_string(command.line));
+      const std::size_t program_index = format::program_word(command);
       for (std::size_t i = 0; i < command.words.size(); ++i) {
         const std::string& word = command.words[i].text;
         if (word.empty() || word.size() > 4096) continue;
@@ -80,7 +76,7 @@ class Walk {
         } else if (word.find('/') != std::string::npos) {
           reach(folder + "/" + word, next);
           if (folder != working_dir_) reach(working_dir_ + "/" + word, next);
-        } else if (i == format::program_word(command)) {
+        } else if (i == program_index) {
           look_up(word, next);
         } else if (i > 0) {
           // A bare name as an argument is a file when an interpreter or a wrapper is given it.

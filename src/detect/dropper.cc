@@ -232,24 +232,17 @@ bool outer_runs(const ShellCommand& outer, ShellNesting nesting) {
                      [](const auto& word) { return takes_program(word.text); });
 }
 
-// Something further down the pipeline runs what it reads.
-bool feeds_interpreter(const ShellText& text, const std::vector<std::size_t>& members,
-                       std::size_t index) {
-  const auto& commands = text.script.commands;
-  std::size_t steps = 0;
-  for (auto member = std::upper_bound(members.begin(), members.end(), index);
-       member != members.end() && steps < 64; ++member, ++steps) {
-    if (commands[*member].stage > commands[index].stage && runs_standard_input(commands[*member]))
-      return true;
-  }
-  return false;
-}
+struct Pipeline {
+  std::size_t last_member = 0;  // index of its last command
+  std::size_t runner = 0;       // last stage that runs what it reads, counted from 1; 0: none
+  // Something further down the pipeline runs what this command prints.
+  bool runs_output_of(const ShellCommand& command) const { return runner > command.stage + 1; }
+};
 
 // Does the command, as it is written, run the value of the variable: eval "$x", sh -c "$x", sh <<<
 // "$x", $x, echo "$x" | sh?
-bool runs_variable(const ShellText& text, const std::vector<std::size_t>& members,
-                   std::size_t index, const std::set<std::string, std::less<>>& names) {
-  const ShellCommand& command = text.script.commands[index];
+bool runs_variable(const ShellText& text, const Pipeline& pipeline, const ShellCommand& command,
+                   const std::set<std::string, std::less<>>& names) {
   if (command.end > text.text.size() || command.end <= command.offset) return false;
   const std::string_view written =
       text.text.substr(static_cast<std::size_t>(command.offset),
@@ -279,7 +272,7 @@ bool runs_variable(const ShellText& text, const std::vector<std::size_t>& member
     return true;
   if (program.empty() && !command.words.empty() && command.words[0].text.empty()) return true;
   if (program != "echo" && program != "printf" && program != "cat") return false;
-  return feeds_interpreter(text, members, index);
+  return pipeline.runs_output_of(command);
 }
 
 // eval and sh -c with words that are known.
@@ -319,20 +312,26 @@ void add_decoded(const ShellText& text, const ShellCommand& command, std::size_t
 
 void inspect_script(const FileView& file, const ShellText& text, FileReport& report) {
   const auto& commands = text.script.commands;
-  std::map<std::size_t, std::vector<std::size_t>> pipelines;
-  for (std::size_t i = 0; i < commands.size(); ++i) pipelines[commands[i].pipeline].push_back(i);
+  std::map<std::size_t, Pipeline> pipelines;
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    Pipeline& pipeline = pipelines[commands[i].pipeline];
+    pipeline.last_member = i;
+    if (runs_standard_input(commands[i]))
+      pipeline.runner = std::max(pipeline.runner, commands[i].stage + 1);
+  }
   std::set<std::string, std::less<>> fetched;  // variables that hold what was fetched
   const ShellCommand* last_fetch = nullptr;
+  std::size_t outputs = 256;  // that may still be worked out
   for (std::size_t i = 0; i < commands.size(); ++i) {
     const ShellCommand& command = commands[i];
-    const auto& members = pipelines[command.pipeline];
-    if (!fetched.empty() && runs_variable(text, members, i, fetched)) {
+    const Pipeline& pipeline = pipelines[command.pipeline];
+    if (!fetched.empty() && runs_variable(text, pipeline, command, fetched)) {
       add_fetch(text, *last_fetch, file, report, "variable");
       fetched.clear();
     }
     if (fetches(command)) {
       // fetch | ... | sh
-      const bool piped = feeds_interpreter(text, members, i);
+      const bool piped = pipeline.runs_output_of(command);
       if (piped) {
         add_fetch(text, command, file, report, "pipe to interpreter");
         continue;
@@ -392,14 +391,16 @@ void inspect_script(const FileView& file, const ShellText& text, FileReport& rep
       continue;
     }
     // static text | base64 -d | sh, and the text itself goes round again
+    if (outputs == 0) continue;
     if (command.previous != ShellCommand::no_command && runs_standard_input(command)) {
+      --outputs;
       add_decoded(text, command, command.previous, report);
       continue;
     }
     // eval "$(static text | base64 -d)"
     if ((command.nesting == ShellNesting::substitution ||
          command.nesting == ShellNesting::process) &&
-        command.outer < commands.size() && i == members.back() && decodes(command) &&
+        command.outer < commands.size() && i == pipeline.last_member && decodes(command) &&
         (outer_runs(commands[command.outer], command.nesting) ||
          runs_its_words(commands[command.outer])))
       add_decoded(text, command, i, report);

@@ -291,6 +291,7 @@ struct Facts {
   std::set<std::string, std::less<>>
       run_descriptors;  // something runs what they give: sh <&5, cat <&5 | sh
   std::map<std::size_t, std::vector<std::size_t>> pipelines;
+  std::size_t outputs = 256;  // that may still be worked out
 };
 
 Facts facts_of(const format::ShellScript& script) {
@@ -491,8 +492,7 @@ bool inspect_code(const ShellText& text, const ShellCommand& command, std::strin
   return true;
 }
 
-void inspect_command(const ShellText& text, std::size_t index, const Facts& facts,
-                     FileReport& report) {
+void inspect_command(const ShellText& text, std::size_t index, Facts& facts, FileReport& report) {
   const ShellCommand& command = text.script.commands[index];
   if (inspect_device(text, command, facts, report) || inspect_exec_option(text, command, report) ||
       inspect_socat(text, command, report) || inspect_telnetd(text, command, report) ||
@@ -508,7 +508,8 @@ void inspect_command(const ShellText& text, std::size_t index, const Facts& fact
         inspect_code(text, command, redirection.target.text, report))
       return;
   }
-  if (command.previous == ShellCommand::no_command) return;
+  if (command.previous == ShellCommand::no_command || facts.outputs == 0) return;
+  --facts.outputs;
   bool known = false;
   const std::string code = format::static_output(text.script, command.previous, &known);
   if (known) inspect_code(text, command, code, report);
@@ -519,7 +520,14 @@ void inspect_command(const ShellText& text, std::size_t index, const Facts& fact
 void inspect_pipelines(const ShellText& text, const Facts& facts, FileReport& report) {
   const auto& commands = text.script.commands;
   for (const auto& [number, members] : facts.pipelines) {
-    if (members.size() > 64) continue;
+    std::size_t first_shell = ShellCommand::no_command, last_runner = 0, networks = 0;
+    for (const std::size_t i : members) {
+      const bool shell = reads_commands(commands[i]);
+      if (shell) first_shell = std::min(first_shell, commands[i].stage);
+      if (shell || (!is_shell_command(commands[i]) && runs_words(commands[i])))
+        last_runner = std::max(last_runner, commands[i].stage);
+      networks += find_network(commands[i]) < commands[i].words.size();
+    }
     for (const std::size_t i : members) {
       const ShellCommand& command = commands[i];
       const std::size_t network = find_network(command);
@@ -530,15 +538,9 @@ void inspect_pipelines(const ShellText& text, const Facts& facts, FileReport& re
           device = redirection.target.text;
       }
       if (network >= command.words.size() && device.empty()) continue;
-      bool shell_before = false, shell_behind = false, other_network = false;
-      for (const std::size_t j : members) {
-        if (j == i) continue;
-        const bool runs = reads_commands(commands[j]) ||
-                          (!is_shell_command(commands[j]) && runs_words(commands[j]));
-        shell_before |= commands[j].stage < command.stage && reads_commands(commands[j]);
-        shell_behind |= commands[j].stage > command.stage && runs;
-        other_network |= find_network(commands[j]) < commands[j].words.size();
-      }
+      const bool shell_before = first_shell < command.stage;
+      const bool shell_behind = last_runner > command.stage;
+      const bool other_network = networks > 1;
       if (!device.empty()) {
         if (!shell_behind) continue;
         add(report, rules[dev_tcp], text, command, endpoint_of_device(device));
@@ -615,7 +617,7 @@ void inspect_source(const FileView& file, FileReport& report) {
 // pass.
 void inspect(const FileView& file, FileReport& report) {
   for_each_shell_text(file, [&](const ShellText& text) {
-    const Facts facts = facts_of(text.script);
+    Facts facts = facts_of(text.script);
     for (std::size_t i = 0; i < text.script.commands.size(); ++i)
       inspect_command(text, i, facts, report);
     inspect_pipelines(text, facts, report);

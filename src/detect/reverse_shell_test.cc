@@ -176,7 +176,7 @@ TEST(ReverseShellText, HostileScriptsTakeLittleTime) {
   for (const char* piece :
        {"nc;", "exec 5<>/dev/tcp/a/1;", "nc|", "sh <&5;", "cat <&5|", "python -c x|"}) {
     std::string text = "#!/bin/sh\n";
-    while (text.size() < 300'000) text += piece;
+    while (text.size() < 150'000) text += piece;
     const auto begin = std::chrono::steady_clock::now();
     test::inspect(reverse_shell_detector, {.path = "/x.sh", .content = text});
     EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5)) << piece;
