@@ -70,6 +70,7 @@ class FileAuditor::Impl {
     content.uid = file.uid;
     content.gid = file.gid;
     content.first = file.first;
+    content.digest = file.content_digest;
     inspect(content, level);
     end(file.content, file.first && file.last);
   }
@@ -105,6 +106,7 @@ class FileAuditor::Impl {
     detect::Origin origin = detect::Origin::file;
     std::uint32_t mode = 0, uid = 0, gid = 0;
     bool first = true;
+    ContentDigest* digest = nullptr;
     bool whole() const { return bytes.size() == file_size; }
   };
   class Report;
@@ -259,6 +261,7 @@ void FileAuditor::Impl::inspect(const Content& content, const Level& level) {
   view.gid = content.gid;
   view.nesting = level.depth;
   if (content.whole()) view.sha256 = sha256(content.bytes);
+  if (content.digest != nullptr) *content.digest = content_digest(view.sha256);
 
   std::optional<format::ElfFile> elf;
   if (content.type.kind == FileKind::elf) {

@@ -33,6 +33,7 @@ struct FileInput {
   format::FileType type;
   detect::Origin origin = detect::Origin::file;
   std::uint32_t mode = 0, uid = 0, gid = 0;
+  ContentDigest* content_digest = nullptr;  // filled in when `content` is the whole file
 };
 
 // Not thread-safe; cheap to make. `ruleset` and `limits` must outlive it.

@@ -6,7 +6,7 @@ namespace lazaret::audit {
 namespace {
 
 // Raised whenever the form below changes, so that an old cache reads as empty.
-constexpr std::uint64_t form_version = 1;
+constexpr std::uint64_t form_version = 2;
 
 void put_digest(SerialWriter& writer, const Digest& digest) { writer.text(digest.str()); }
 

@@ -234,6 +234,7 @@ class LayerAuditor::Impl final : private format::TarHandler {
     }
     has_content_ = entry.type == format::TarType::file || entry.size > 0;
     entry_number_ = audit_.entries.size();
+    content_slot_ = audit_.entries.next_content();
     if (has_content_) {
       ++machine_.files;
       assembler_.begin(entry.size);
@@ -250,7 +251,12 @@ class LayerAuditor::Impl final : private format::TarHandler {
     entry.link_target = tar_entry_.link_target;
     entry.type = tar_entry_.type;
     entry.mode = tar_entry_.mode;
+    entry.uid = tar_entry_.uid;
+    entry.gid = tar_entry_.gid;
     entry.size = tar_entry_.size;
+    for (const auto& [name, value] : tar_entry_.xattrs) {
+      if (name == "security.capability") entry.capabilities = value;
+    }
     entry.file_type = type_;
     audit_.entries.append(entry);
   }
@@ -285,12 +291,23 @@ class LayerAuditor::Impl final : private format::TarHandler {
     task.file.mode = tar_entry_.mode & 07777;
     task.file.uid = tar_entry_.uid;
     task.file.gid = tar_entry_.gid;
-    if (!whole && content.first) begin_large_file(task.file);
-    if (stream_ != nullptr) {
-      // Windows overlap; the stream gets every byte once.
+    if (whole) {
+      task.file.content_digest = content_slot_;
+    } else {
+      if (content.first) {
+        begin_large_file(task.file);
+        large_fed_ = 0;
+      }
+      // Windows overlap; the hash and the stream get every byte once.
       const std::uint64_t end = content.offset + content.bytes.size();
-      stream_->feed(content.bytes.last(static_cast<std::size_t>(end - stream_fed_)));
-      stream_fed_ = end;
+      const Bytes fresh = content.bytes.last(static_cast<std::size_t>(end - large_fed_));
+      large_hasher_.update(fresh);
+      if (stream_ != nullptr) stream_->feed(fresh);
+      large_fed_ = end;
+      if (content.last) {
+        const Digest digest = large_hasher_.finish();
+        if (content_slot_ != nullptr) *content_slot_ = content_digest(digest);
+      }
     }
     add(std::move(task));
   }
@@ -311,7 +328,6 @@ class LayerAuditor::Impl final : private format::TarHandler {
     batches_.push_back({});
     large_auditor_ = std::make_unique<FileAuditor>(*ruleset_, limits_, batches_.back().outcome);
     stream_ = large_auditor_->open_stream(file);
-    stream_fed_ = 0;
   }
   void end_stream() {
     if (stream_ == nullptr) return;
@@ -426,7 +442,9 @@ class LayerAuditor::Impl final : private format::TarHandler {
   FileOutcome tar_outcome_;
   std::unique_ptr<FileAuditor> large_auditor_;
   std::unique_ptr<FileAuditor::Stream> stream_;
-  std::uint64_t stream_fed_ = 0;
+  Hasher large_hasher_;
+  std::uint64_t large_fed_ = 0;
+  ContentDigest* content_slot_ = nullptr;  // of the current entry
   std::map<std::string, std::size_t, std::less<>> notes_;
   std::vector<Task> pending_;
   std::size_t pending_bytes_ = 0;

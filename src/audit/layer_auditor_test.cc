@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "format/tar_test_support.h"
+
 namespace lazaret::audit {
 namespace {
 
@@ -110,6 +112,31 @@ TEST_F(LayerAuditorTest, FewFilesAmongManyFoldersDoNotHoldAllChunks) {
   auditor.finish();
   EXPECT_EQ(audit.entries.size(), pieces * (piece.size() / 512 - 1));
   EXPECT_TRUE(audit.incomplete.empty());
+}
+
+TEST_F(LayerAuditorTest, EachFileHasTheDigestOfItsContentHoweverLarge) {
+  Limits limits;
+  limits.whole_file_bytes = 1 << 20;
+  limits.file_window_bytes = 256 << 10;
+  std::string large(3'000'000, 'a');
+  for (std::size_t i = 0; i < large.size(); i += 1000) large[i] = static_cast<char>('b' + i / 1000 % 20);
+  const std::string tar = format::tar_member("small", "content") + format::tar_member("folder/", "", '5') + format::tar_member("large", large) +
+                          format::pax_header(format::pax_record("SCHILY.xattr.security.capability", std::string("\1\0\0\2", 4))) +
+                          format::tar_member("empty", "") + format::tar_end_marker;
+  for (const std::size_t piece : {tar.size(), std::size_t{100'000}}) {
+    AuditMachine machine(2, limits);
+    LayerAudit audit;
+    LayerAuditor auditor(ruleset(), machine, BlobOffer{}, [&](LayerAudit done) { audit = std::move(done); });
+    for (std::size_t at = 0; at < tar.size(); at += piece) auditor.write(clamp(as_bytes(tar), at, piece));
+    auditor.finish();
+    ASSERT_EQ(audit.entries.size(), 4u);
+    EXPECT_EQ(audit.entries.at(0).content, content_digest(sha256(as_bytes("content"))));
+    EXPECT_EQ(audit.entries.at(1).content, ContentDigest{});
+    EXPECT_EQ(audit.entries.at(2).content, content_digest(sha256(as_bytes(large))));
+    EXPECT_EQ(audit.entries.at(3).content, ContentDigest{});
+    EXPECT_EQ(audit.entries.at(3).capabilities, std::string("\1\0\0\2", 4));
+    EXPECT_EQ(audit.entries.at(0).capabilities, "");
+  }
 }
 
 TEST_F(LayerAuditorTest, ALayerThatEndsEarlySaysSo) {

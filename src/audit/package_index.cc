@@ -13,14 +13,6 @@ namespace {
 constexpr std::string_view dpkg_info = "/var/lib/dpkg/info/";
 constexpr std::string_view distroless_status = "/var/lib/dpkg/status.d/";
 
-// Debian moved /bin, /sbin and /lib into /usr; packages may name either place.
-std::string merged_path(std::string_view path) {
-  for (const std::string_view folder : {"/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/", "/libx32/"}) {
-    if (path.starts_with(folder)) return "/usr" + std::string(path);
-  }
-  return std::string(path);
-}
-
 std::string package_of_file_name(std::string_view name) {
   name = name.substr(0, name.rfind(".md5sums"));
   return std::string(name.substr(0, name.find(':')));  // "libc6:amd64"
@@ -44,11 +36,11 @@ std::string decode_base64(std::string_view text) {
 PackageIndex::PackageIndex(const RootFileSystem& root, const std::vector<std::string>& paths) {
   std::unordered_set<std::string> wanted;
   for (const std::string& path : paths) {
-    if (!path.empty()) wanted.insert(merged_path(path));
+    if (!path.empty()) wanted.insert(usr_merged_path(path));
   }
   if (wanted.empty()) return;
   const auto add = [&](std::string_view path, std::string package, std::string checksum) {
-    std::string key = merged_path(path);
+    std::string key = usr_merged_path(path);
     if (wanted.contains(key)) records_.emplace(std::move(key), Record{std::move(package), std::move(checksum)});
   };
 
@@ -94,7 +86,7 @@ PackageIndex::PackageIndex(const RootFileSystem& root, const std::vector<std::st
 }
 
 std::optional<std::string> PackageIndex::unmodified_package(std::string_view path, std::string_view md5, std::string_view sha1) const {
-  const auto [begin, end] = records_.equal_range(merged_path(path));
+  const auto [begin, end] = records_.equal_range(usr_merged_path(path));
   for (auto record = begin; record != end; ++record) {
     const std::string& checksum = record->second.checksum;
     if ((checksum.size() == 16 && checksum == md5) || (checksum.size() == 20 && checksum == sha1)) return record->second.package;

@@ -50,6 +50,13 @@ std::string_view name_of_path(std::string_view path) {
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
+std::string usr_merged_path(std::string_view path) {
+  for (const std::string_view folder : {"/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/", "/libx32/"}) {
+    if (path.starts_with(folder)) return "/usr" + std::string(path);
+  }
+  return std::string(path);
+}
+
 bool is_documentation_path(std::string_view path) {
   static constexpr std::array folders = {"/usr/share/doc/", "/usr/share/man/", "/usr/share/info/", "/usr/share/help/",
                                          "/usr/share/gtk-doc/", "/usr/local/share/doc/", "/usr/local/share/man/",

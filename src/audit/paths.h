@@ -16,6 +16,10 @@ bool path_escapes(std::string_view raw);
 std::string_view folder_of(std::string_view path);
 std::string_view name_of_path(std::string_view path);
 
+// Distributions moved /bin, /sbin and /lib into /usr, where links stand in their place; package databases may name either place. This gives the
+// one under /usr for both.
+std::string usr_merged_path(std::string_view path);
+
 // True for places where documentation and examples live ("/usr/share/doc/", "/usr/share/man/", ...).
 bool is_documentation_path(std::string_view path);
 

@@ -37,7 +37,10 @@ struct Shadow {
 
 RootFileSystem::RootFileSystem(std::vector<const LayerAudit*> layers) : layers_(std::move(layers)) {
   std::size_t entries = 0;
-  for (const LayerAudit* layer : layers_) entries += layer->entries.size();
+  for (const LayerAudit* layer : layers_) {
+    first_numbers_.push_back(entries + 1);
+    entries += layer->entries.size();
+  }
   std::size_t capacity = 64;
   while (capacity * 2 < entries * 3) capacity *= 2;
   slots_.resize(capacity);
@@ -85,13 +88,12 @@ RootFileSystem::RootFileSystem(std::vector<const LayerAudit*> layers) : layers_(
       }
       if (entry.type != format::TarType::directory && layer > 0) added.push_back({entry.path, {false, true}});
 
-      const std::size_t at = slot_of(entry.path);
-      Slot& slot = slots_[at];
-      if (slot.entry != no_entry) {
-        if (slot.layer != layer) continue;  // a higher layer has it
-        visible_[layer][slot.entry] = false;  // an earlier entry of the same path
+      Slot& slot = slots_[slot_of(entry.path)];
+      if (slot != 0) {
+        if (layer_of(slot) != layer) continue;            // a higher layer has it
+        visible_[layer][entry_of(slot, layer)] = false;  // an earlier entry of the same path
       }
-      slot = {static_cast<std::uint32_t>(hash_path(entry.path) >> 32), static_cast<std::uint32_t>(layer), number};
+      slot = (hash_path(entry.path) >> number_bits) << number_bits | (first_numbers_[layer] + number);
       visible_[layer][number] = true;
     }
     for (auto& [path, shadow] : added) {
@@ -102,21 +104,32 @@ RootFileSystem::RootFileSystem(std::vector<const LayerAudit*> layers) : layers_(
   }
 }
 
+std::size_t RootFileSystem::layer_of(Slot slot) const {
+  const std::uint64_t number = slot & ((1ull << number_bits) - 1);
+  return static_cast<std::size_t>(std::upper_bound(first_numbers_.begin(), first_numbers_.end(), number) - first_numbers_.begin()) - 1;
+}
+
+std::size_t RootFileSystem::entry_of(Slot slot, std::size_t layer) const {
+  return (slot & ((1ull << number_bits) - 1)) - first_numbers_[layer];
+}
+
 // The slot that holds `path`, or the free one where it would go.
 std::size_t RootFileSystem::slot_of(std::string_view path) const {
   const std::uint64_t hash = hash_path(path);
-  const auto fingerprint = static_cast<std::uint32_t>(hash >> 32);
   for (std::size_t at = hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
-    const Slot& slot = slots_[at];
-    if (slot.entry == no_entry) return at;
-    if (slot.fingerprint == fingerprint && layers_[slot.layer]->entries.at(slot.entry).path == path) return at;
+    const Slot slot = slots_[at];
+    if (slot == 0) return at;
+    if (slot >> number_bits != hash >> number_bits) continue;
+    const std::size_t layer = layer_of(slot);
+    if (layers_[layer]->entries.at(entry_of(slot, layer)).path == path) return at;
   }
 }
 
 std::optional<RootFileSystem::Found> RootFileSystem::find_exact(std::string_view path) const {
-  const Slot& slot = slots_[slot_of(path)];
-  if (slot.entry == no_entry) return std::nullopt;
-  return Found{slot.layer, slot.entry, layers_[slot.layer]->entries.at(slot.entry)};
+  const Slot slot = slots_[slot_of(path)];
+  if (slot == 0) return std::nullopt;
+  const std::size_t layer = layer_of(slot), entry = entry_of(slot, layer);
+  return Found{layer, entry, layers_[layer]->entries.at(entry)};
 }
 
 std::optional<RootFileSystem::Found> RootFileSystem::find(std::string_view raw) const {

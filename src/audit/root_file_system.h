@@ -16,8 +16,8 @@
 
 namespace lazaret::audit {
 
-// An index of visible paths: a hash table of (fingerprint, layer, entry) whose keys stay in the entry tables, so that three million
-// files take some tens of megabytes.
+// An index of visible paths: a hash table of (fingerprint, entry) whose keys stay in the entry tables, so that three million
+// files take 64 MiB.
 class RootFileSystem {
  public:
   // `layers`, lowest first, must outlive it.
@@ -43,15 +43,16 @@ class RootFileSystem {
   const std::vector<const LayerAudit*>& layers() const { return layers_; }
 
  private:
-  struct Slot {
-    std::uint32_t fingerprint = 0, layer = 0;
-    std::uint64_t entry = no_entry;
-  };
-  static constexpr std::uint64_t no_entry = ~0ull;
+  // 24 bits of the path's hash over 40 bits of the entry's number, counted through all layers from 1; 0 is free.
+  using Slot = std::uint64_t;
+  static constexpr unsigned number_bits = 40;
 
   std::size_t slot_of(std::string_view path) const;
+  std::size_t layer_of(Slot slot) const;
+  std::size_t entry_of(Slot slot, std::size_t layer) const;
 
   std::vector<const LayerAudit*> layers_;
+  std::vector<std::uint64_t> first_numbers_;  // of each layer
   std::vector<Slot> slots_;
   std::vector<std::vector<bool>> visible_;  // by layer and entry
 };

@@ -45,6 +45,11 @@ class SerialReader {
     ok_ = false;
     return 0;
   }
+  std::uint8_t byte() {
+    if (position_ < bytes_.size()) return bytes_[position_++];
+    ok_ = false;
+    return 0;
+  }
   std::string_view text() {
     const std::uint64_t size = number();
     const auto piece = slice(bytes_, position_, size);
