@@ -1,0 +1,261 @@
+// What the registry knows besides bytes: repositories, tags, manifests, who pushed what, verdicts, tombstones, events.
+//
+// Small operations on records, put together into transactions by the gate. A transaction sees one state of the store and happens wholly or not at
+// all. An operation that the database refuses gives nothing, and then the whole transaction fails: read() and write() return the error, and
+// whatever the caller concluded from the missing values is thrown away. So nothing is released by a failed query.
+//
+// Digests here are canonical, that is sha256; a sha512 name is an alias. Times are milliseconds since 1970 and given by the caller, so that tests
+// and the demo have a clock of their own. `takedown` 0 means visible; otherwise it is the act that hides the record, so that undoing the act
+// restores exactly what it hid.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/result.h"
+
+namespace lazaret::store {
+
+using Time = std::int64_t;
+
+// Of an image in the gate (DESIGN 2). Belongs to the digest of a manifest.
+enum class State : std::uint8_t { pending, released, held, condemned };
+std::string_view name_of(State state);
+std::optional<State> parse_state(std::string_view name);
+
+struct Repository {
+  std::int64_t id = 0;
+  std::string name, publisher;
+  Time created = 0;
+  std::int64_t takedown = 0;
+};
+
+enum class ManifestKind : std::uint8_t { image, index, artifact };
+
+struct Manifest {
+  Digest digest;
+  std::string media_type;
+  ManifestKind kind = ManifestKind::image;
+  std::uint64_t size = 0;
+  Digest subject;            // as written; empty when there is none
+  std::string artifact_type;  // its own, else the media type of its config
+  State state = State::pending;
+  std::string ruleset;  // that the state was judged under; "" before the first verdict
+  // By hand or by takedown: a new verdict does not change the state.
+  bool pinned = false;
+  Time created = 0;
+};
+
+enum class ReferenceKind : std::uint8_t { config, layer, manifest };
+
+// What a manifest names. The order is that of the document.
+struct Reference {
+  ReferenceKind kind = ReferenceKind::layer;
+  Digest digest;  // canonical where the content is known, as written otherwise
+  std::uint64_t size = 0;
+  std::string media_type;
+};
+
+// That a manifest or a blob is part of a repository, and who brought it there.
+struct Binding {
+  std::string publisher;
+  Time at = 0;
+  std::int64_t takedown = 0;
+};
+
+struct Tag {
+  std::string name;
+  Digest digest;    // what was pushed last
+  Digest released;  // what is served: the last that was released; empty when none was
+  std::string publisher;
+  Time at = 0;
+  std::int64_t takedown = 0;
+};
+
+struct Upload {
+  std::string id, repository, publisher;
+  HashAlgorithm algorithm = HashAlgorithm::sha256;
+  Time started = 0, touched = 0;
+};
+
+// What an audit said of a manifest under one ruleset.
+struct Verdict {
+  Digest digest;
+  std::string ruleset;
+  State state = State::pending;  // what policy made of it
+  std::string verdict;           // clean, suspicious, malicious, incomplete
+  int score = 0;
+  std::vector<std::string> titles;  // of the findings that weigh most, for people
+  std::string report;               // lazaret.report/v1
+  Time at = 0;
+};
+
+// What keeps condemned content out, whatever it is called or packed in.
+enum class TombstoneKind : std::uint8_t { manifest, blob, diff_id, file };
+std::string_view name_of(TombstoneKind kind);
+
+struct Tombstone {
+  TombstoneKind kind = TombstoneKind::manifest;
+  Digest value;
+  std::int64_t takedown = 0;  // the act that set it; 0: a verdict
+  std::string reason;
+  Time at = 0;
+};
+
+struct Takedown {
+  std::int64_t id = 0;
+  std::string kind;     // publisher, repository, image
+  std::string subject;  // its name; for images "repository@digest"
+  std::string actor, reason;
+  Time at = 0, undone = 0;
+};
+
+// An entry of the log of everything that was decided or done.
+struct Event {
+  std::int64_t id = 0;
+  Time at = 0;
+  std::string kind;  // pushed, released, held, condemned, deleted, takedown, ...
+  std::string actor, repository, tag;
+  Digest digest;
+  std::string detail;
+};
+
+class Reader {
+ public:
+  virtual ~Reader() = default;
+
+  virtual std::optional<Repository> repository(std::string_view name) = 0;
+  virtual std::optional<Repository> repository(std::int64_t id) = 0;
+  // By name, beginning after `after`.
+  virtual std::vector<Repository> repositories(std::string_view after, std::size_t limit) = 0;
+  // Only those where somebody else than the publisher can see something: a released manifest that no takedown hides.
+  virtual std::vector<Repository> visible_repositories(std::string_view after, std::size_t limit) = 0;
+
+  virtual std::optional<Tag> tag(std::int64_t repository, std::string_view name) = 0;
+  // By name, beginning after `after`. `released`: only those that serve something that is released now.
+  virtual std::vector<Tag> tags(std::int64_t repository, std::string_view after, std::size_t limit, bool released) = 0;
+
+  virtual std::optional<Manifest> manifest(const Digest& digest) = 0;
+  virtual std::optional<std::string> manifest_bytes(const Digest& digest) = 0;
+  virtual std::vector<Reference> references(const Digest& manifest) = 0;
+  // Indexes that name the manifest.
+  virtual std::vector<Digest> parents(const Digest& manifest) = 0;
+  virtual std::vector<Digest> manifests_in(State state, std::size_t limit) = 0;
+  // Judged under another ruleset and not pinned; newest first.
+  virtual std::vector<Digest> manifests_judged_otherwise(std::string_view ruleset, std::size_t limit) = 0;
+
+  virtual std::optional<Binding> binding(std::int64_t repository, const Digest& manifest) = 0;
+  // Repositories that hold the manifest.
+  virtual std::vector<std::int64_t> repositories_with(const Digest& manifest) = 0;
+  virtual std::vector<Digest> manifests_of(std::int64_t repository) = 0;
+  // Manifests of the repository whose subject is `subject`, by digest.
+  virtual std::vector<Manifest> referrers(std::int64_t repository, const Digest& subject) = 0;
+
+  virtual std::optional<std::uint64_t> blob_size(const Digest& digest) = 0;
+  virtual std::optional<Binding> blob_link(std::int64_t repository, const Digest& digest) = 0;
+  // Part of the repository, named by a released manifest there, and neither hidden.
+  virtual bool blob_released(std::int64_t repository, const Digest& digest) = 0;
+  virtual bool blob_in_use(std::int64_t repository, const Digest& digest) = 0;
+  virtual std::vector<std::int64_t> repositories_with_blob(const Digest& digest, std::size_t limit) = 0;
+  // Manifests that name the blob.
+  virtual std::vector<Digest> manifests_naming(const Digest& digest) = 0;
+
+  // The canonical digest of a name: itself for sha256, what is known of it for others.
+  virtual std::optional<Digest> canonical(const Digest& name) = 0;
+
+  virtual std::optional<Upload> upload(std::string_view id) = 0;
+  virtual std::vector<Upload> uploads() = 0;
+
+  // Under that ruleset, or the newest for "".
+  virtual std::optional<Verdict> verdict(const Digest& manifest, std::string_view ruleset) = 0;
+  virtual std::vector<Tombstone> tombstones(TombstoneKind kind, const Digest& value) = 0;
+  virtual bool has_tombstones(TombstoneKind kind) = 0;
+  virtual std::optional<Takedown> takedown(std::int64_t id) = 0;
+  // The act, not undone, that took down this publisher, repository or image.
+  virtual std::optional<Takedown> takedown_of(std::string_view kind, std::string_view subject) = 0;
+  virtual std::vector<Event> events(std::int64_t after, std::size_t limit) = 0;
+};
+
+class Writer : public Reader {
+ public:
+  // The id of the repository, which is made when it does not exist.
+  virtual std::int64_t add_repository(std::string_view name, std::string_view publisher, Time at) = 0;
+
+  virtual void put_tag(std::int64_t repository, const Tag& tag) = 0;
+  virtual void remove_tag(std::int64_t repository, std::string_view name) = 0;
+  // Tags that point to a manifest that leaves the repository: those that were pushed last as it go, the others serve nothing.
+  virtual void remove_tags_of(std::int64_t repository, const Digest& manifest) = 0;
+  // All tags whose newest manifest is this one serve it.
+  virtual void release_tags_of(const Digest& manifest) = 0;
+
+  // Keeps what is there when the manifest is known.
+  virtual void add_manifest(const Manifest& manifest, std::string_view bytes, const std::vector<Reference>& references) = 0;
+  virtual void set_state(const Digest& manifest, State state, std::string_view ruleset, bool pinned) = 0;
+  virtual void remove_manifest(const Digest& manifest) = 0;
+  virtual void bind(std::int64_t repository, const Digest& manifest, const Binding& binding) = 0;
+  virtual void unbind(std::int64_t repository, const Digest& manifest) = 0;
+
+  virtual void add_blob(const Digest& digest, std::uint64_t size, Time at) = 0;
+  virtual void remove_blob(const Digest& digest) = 0;
+  // A link that is there already gets the new time and keeps its publisher.
+  virtual void link_blob(std::int64_t repository, const Digest& digest, const Binding& binding) = 0;
+  virtual void unlink_blob(std::int64_t repository, const Digest& digest) = 0;
+  virtual void add_alias(const Digest& name, const Digest& canonical) = 0;
+
+  virtual void put_upload(const Upload& upload) = 0;
+  virtual void remove_upload(std::string_view id) = 0;
+
+  virtual void put_verdict(const Verdict& verdict) = 0;
+  virtual void add_tombstone(const Tombstone& tombstone) = 0;
+  virtual void remove_tombstones(std::int64_t takedown) = 0;
+  // Returns its id.
+  virtual std::int64_t add_takedown(const Takedown& takedown) = 0;
+  virtual void set_undone(std::int64_t takedown, Time at) = 0;
+  // Hides everything of a publisher, or of a repository, that is not hidden yet, or shows what `takedown` hid.
+  virtual void hide_publisher(std::string_view publisher, std::int64_t takedown) = 0;
+  virtual void hide_repository(std::int64_t repository, std::int64_t takedown) = 0;
+  virtual void show(std::int64_t takedown) = 0;
+  virtual std::vector<Digest> manifests_hidden_by(std::int64_t takedown) = 0;
+
+  virtual void add_event(const Event& event) = 0;
+
+  // --- collection of what nothing refers to; each at most `limit` records, and what they were
+  // Links of blobs older than `before` that no manifest of their repository names.
+  virtual std::size_t collect_links(Time before, std::size_t limit) = 0;
+  // Manifests older than `before` that no repository holds.
+  virtual std::vector<Digest> collect_manifests(Time before, std::size_t limit) = 0;
+  // Blobs that no repository holds.
+  virtual std::vector<Digest> collect_blobs(std::size_t limit) = 0;
+};
+
+enum class Durability : std::uint8_t {
+  durable,  // on the disk when write() returns
+  relaxed,  // survives the end of the process, perhaps not the loss of power, and is cheap
+};
+
+// Thread-safe.
+class MetadataStore {
+ public:
+  virtual ~MetadataStore() = default;
+
+  // The work of a reading transaction; may run beside others and beside a writing one.
+  virtual Result<void> read(const std::function<void(Reader&)>& work) = 0;
+  // The work of a writing transaction; one at a time. Nothing happens when it returns an error, or when the store fails.
+  virtual Result<void> write(const std::function<Result<void>(Writer&)>& work, Durability durability = Durability::durable) = 0;
+  // Says what is broken inside; nothing when all is well.
+  virtual Result<std::vector<std::string>> check() = 0;
+  // A copy of the state of now, as a file.
+  virtual Result<void> backup(const std::string& path) = 0;
+};
+
+// SQLite in one file, or in memory for "". One process at a time: see base/sqlite.h.
+Result<std::unique_ptr<MetadataStore>> open_sqlite_metadata_store(const std::string& path);
+
+}  // namespace lazaret::store

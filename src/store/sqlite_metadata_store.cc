@@ -1,0 +1,590 @@
+// The metadata store on SQLite.
+//
+// One connection writes and checkpoints, several read (base/sqlite.h says why). WAL with synchronous=FULL: what was acknowledged survives the
+// loss of power. Statements are compiled once for each connection. A store in memory has one connection for everything.
+#include <fmt/format.h>
+
+#include <mutex>
+#include <unordered_map>
+
+#include "base/sqlite.h"
+#include "base/text.h"
+#include "store/metadata_store.h"
+
+namespace lazaret::store {
+namespace {
+
+constexpr int schema_version = 1;
+
+constexpr const char* schema = R"sql(
+CREATE TABLE IF NOT EXISTS about (version INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS repository (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, publisher TEXT NOT NULL, created INTEGER NOT NULL,
+  takedown INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS repository_publisher ON repository (publisher);
+CREATE TABLE IF NOT EXISTS manifest (digest TEXT PRIMARY KEY, media_type TEXT NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL,
+  subject TEXT NOT NULL, artifact_type TEXT NOT NULL, state INTEGER NOT NULL, ruleset TEXT NOT NULL, pinned INTEGER NOT NULL,
+  created INTEGER NOT NULL, bytes BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS manifest_state ON manifest (state, created);
+CREATE INDEX IF NOT EXISTS manifest_ruleset ON manifest (ruleset, created);
+CREATE INDEX IF NOT EXISTS manifest_subject ON manifest (subject) WHERE subject <> '';
+CREATE TABLE IF NOT EXISTS reference (manifest TEXT NOT NULL, position INTEGER NOT NULL, kind INTEGER NOT NULL, digest TEXT NOT NULL,
+  size INTEGER NOT NULL, media_type TEXT NOT NULL, PRIMARY KEY (manifest, position)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS reference_digest ON reference (digest, manifest);
+CREATE TABLE IF NOT EXISTS binding (repository INTEGER NOT NULL, digest TEXT NOT NULL, publisher TEXT NOT NULL, at INTEGER NOT NULL,
+  takedown INTEGER NOT NULL, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS binding_digest ON binding (digest);
+CREATE INDEX IF NOT EXISTS binding_publisher ON binding (publisher);
+CREATE TABLE IF NOT EXISTS blob (digest TEXT PRIMARY KEY, size INTEGER NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS blob_link (repository INTEGER NOT NULL, digest TEXT NOT NULL, publisher TEXT NOT NULL, at INTEGER NOT NULL,
+  takedown INTEGER NOT NULL, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS blob_link_digest ON blob_link (digest);
+CREATE INDEX IF NOT EXISTS blob_link_publisher ON blob_link (publisher);
+CREATE INDEX IF NOT EXISTS blob_link_at ON blob_link (at);
+CREATE TABLE IF NOT EXISTS alias (name TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tag (repository INTEGER NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, released TEXT NOT NULL,
+  publisher TEXT NOT NULL, at INTEGER NOT NULL, takedown INTEGER NOT NULL, PRIMARY KEY (repository, name)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tag_digest ON tag (digest);
+CREATE INDEX IF NOT EXISTS tag_publisher ON tag (publisher);
+CREATE TABLE IF NOT EXISTS upload (id TEXT PRIMARY KEY, repository TEXT NOT NULL, publisher TEXT NOT NULL, algorithm INTEGER NOT NULL,
+  started INTEGER NOT NULL, touched INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS verdict (digest TEXT NOT NULL, ruleset TEXT NOT NULL, state INTEGER NOT NULL, verdict TEXT NOT NULL,
+  score INTEGER NOT NULL, titles TEXT NOT NULL, at INTEGER NOT NULL, report TEXT NOT NULL, PRIMARY KEY (digest, ruleset));
+CREATE TABLE IF NOT EXISTS tombstone (kind INTEGER NOT NULL, value TEXT NOT NULL, takedown INTEGER NOT NULL, reason TEXT NOT NULL,
+  at INTEGER NOT NULL, PRIMARY KEY (kind, value, takedown)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tombstone_takedown ON tombstone (takedown) WHERE takedown <> 0;
+CREATE TABLE IF NOT EXISTS takedown (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, subject TEXT NOT NULL, actor TEXT NOT NULL,
+  reason TEXT NOT NULL, at INTEGER NOT NULL, undone INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS takedown_subject ON takedown (kind, subject);
+CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL,
+  repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, detail TEXT NOT NULL);
+)sql";
+
+Digest digest_of(std::string_view text) { return Digest::parse(text).value_or(Digest()); }
+
+// A connection with its statements.
+class Connection {
+ public:
+  explicit Connection(SqliteDatabase database) : database_(std::move(database)) {}
+
+  SqliteDatabase& database() { return database_; }
+  // `sql` is a literal: its address is its name. Null on failure.
+  Result<SqliteStatement*> statement(const char* sql) {
+    const auto known = statements_.find(sql);
+    if (known != statements_.end()) return &known->second;
+    auto made = database_.prepare(sql);
+    if (!made) return made.error();
+    return &statements_.emplace(sql, std::move(*made)).first->second;
+  }
+
+ private:
+  SqliteDatabase database_;
+  std::unordered_map<const char*, SqliteStatement> statements_;
+};
+
+class Session final : public Writer {
+ public:
+  explicit Session(Connection& connection) : connection_(connection) {}
+
+  const std::optional<Error>& failure() const { return failure_; }
+
+  // --- repositories
+  std::optional<Repository> repository(std::string_view name) override {
+    return first<Repository>("SELECT id, name, publisher, created, takedown FROM repository WHERE name = ?", read_repository, name);
+  }
+  std::optional<Repository> repository(std::int64_t id) override {
+    return first<Repository>("SELECT id, name, publisher, created, takedown FROM repository WHERE id = ?", read_repository, id);
+  }
+  std::vector<Repository> repositories(std::string_view after, std::size_t limit) override {
+    return all<Repository>("SELECT id, name, publisher, created, takedown FROM repository WHERE name > ? ORDER BY name LIMIT ?", read_repository, after,
+                           count(limit));
+  }
+  std::vector<Repository> visible_repositories(std::string_view after, std::size_t limit) override {
+    return all<Repository>(
+        "SELECT id, name, publisher, created, takedown FROM repository WHERE name > ? AND takedown = 0 AND EXISTS (SELECT 1 FROM binding b"
+        " JOIN manifest m ON m.digest = b.digest WHERE b.repository = repository.id AND b.takedown = 0 AND m.state = 1) ORDER BY name LIMIT ?",
+        read_repository, after, count(limit));
+  }
+  std::int64_t add_repository(std::string_view name, std::string_view publisher, Time at) override {
+    run("INSERT INTO repository (name, publisher, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", name, publisher, at);
+    const auto made = repository(name);
+    return made ? made->id : 0;
+  }
+
+  // --- tags
+  std::optional<Tag> tag(std::int64_t repository, std::string_view name) override {
+    return first<Tag>("SELECT name, digest, released, publisher, at, takedown FROM tag WHERE repository = ? AND name = ?", read_tag, repository, name);
+  }
+  std::vector<Tag> tags(std::int64_t repository, std::string_view after, std::size_t limit, bool released) override {
+    if (!released) {
+      return all<Tag>("SELECT name, digest, released, publisher, at, takedown FROM tag WHERE repository = ? AND name > ? ORDER BY name LIMIT ?", read_tag,
+                      repository, after, count(limit));
+    }
+    return all<Tag>(
+        "SELECT t.name, t.digest, t.released, t.publisher, t.at, t.takedown FROM tag t JOIN manifest m ON m.digest = t.released"
+        " JOIN binding b ON b.repository = t.repository AND b.digest = t.released"
+        " WHERE t.repository = ? AND t.name > ? AND t.takedown = 0 AND b.takedown = 0 AND m.state = 1 ORDER BY t.name LIMIT ?",
+        read_tag, repository, after, count(limit));
+  }
+  void put_tag(std::int64_t repository, const Tag& tag) override {
+    run("INSERT OR REPLACE INTO tag (repository, name, digest, released, publisher, at, takedown) VALUES (?, ?, ?, ?, ?, ?, ?)", repository, tag.name,
+        tag.digest, tag.released, tag.publisher, tag.at, tag.takedown);
+  }
+  void remove_tag(std::int64_t repository, std::string_view name) override {
+    run("DELETE FROM tag WHERE repository = ? AND name = ?", repository, name);
+  }
+  void remove_tags_of(std::int64_t repository, const Digest& manifest) override {
+    run("DELETE FROM tag WHERE repository = ? AND digest = ?", repository, manifest);
+    run("UPDATE tag SET released = '' WHERE repository = ? AND released = ?", repository, manifest);
+  }
+  void release_tags_of(const Digest& manifest) override { run("UPDATE tag SET released = digest WHERE digest = ?", manifest); }
+
+  // --- manifests
+  std::optional<Manifest> manifest(const Digest& digest) override {
+    return first<Manifest>("SELECT digest, media_type, kind, size, subject, artifact_type, state, ruleset, pinned, created FROM manifest WHERE digest = ?",
+                           read_manifest, digest);
+  }
+  std::optional<std::string> manifest_bytes(const Digest& digest) override {
+    return first<std::string>("SELECT bytes FROM manifest WHERE digest = ?",
+                              [](const SqliteStatement& row) {
+                                const Bytes bytes = row.blob(0);
+                                return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+                              },
+                              digest);
+  }
+  std::vector<Reference> references(const Digest& manifest) override {
+    return all<Reference>("SELECT kind, digest, size, media_type FROM reference WHERE manifest = ? ORDER BY position",
+                          [](const SqliteStatement& row) {
+                            return Reference{static_cast<ReferenceKind>(row.integer(0)), digest_of(row.text(1)), static_cast<std::uint64_t>(row.integer(2)),
+                                             std::string(row.text(3))};
+                          },
+                          manifest);
+  }
+  std::vector<Digest> parents(const Digest& manifest) override {
+    return all<Digest>("SELECT DISTINCT manifest FROM reference WHERE digest = ? AND kind = 2", read_digest, manifest);
+  }
+  std::vector<Digest> manifests_in(State state, std::size_t limit) override {
+    return all<Digest>("SELECT digest FROM manifest WHERE state = ? ORDER BY created LIMIT ?", read_digest, static_cast<std::int64_t>(state), count(limit));
+  }
+  std::vector<Digest> manifests_judged_otherwise(std::string_view ruleset, std::size_t limit) override {
+    return all<Digest>("SELECT digest FROM manifest WHERE ruleset <> ? AND pinned = 0 ORDER BY created DESC LIMIT ?", read_digest, ruleset, count(limit));
+  }
+  void add_manifest(const Manifest& manifest, std::string_view bytes, const std::vector<Reference>& references) override {
+    if (this->manifest(manifest.digest)) return;
+    run("INSERT INTO manifest (digest, media_type, kind, size, subject, artifact_type, state, ruleset, pinned, created, bytes)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        manifest.digest, manifest.media_type, static_cast<std::int64_t>(manifest.kind), static_cast<std::int64_t>(bytes.size()), manifest.subject,
+        manifest.artifact_type, static_cast<std::int64_t>(manifest.state), manifest.ruleset, std::int64_t{manifest.pinned}, manifest.created,
+        as_bytes(bytes));
+    std::int64_t position = 0;
+    for (const Reference& reference : references) {
+      run("INSERT INTO reference (manifest, position, kind, digest, size, media_type) VALUES (?, ?, ?, ?, ?, ?)", manifest.digest, position++,
+          static_cast<std::int64_t>(reference.kind), reference.digest, static_cast<std::int64_t>(reference.size), reference.media_type);
+    }
+  }
+  void set_state(const Digest& manifest, State state, std::string_view ruleset, bool pinned) override {
+    run("UPDATE manifest SET state = ?, ruleset = ?, pinned = ? WHERE digest = ?", static_cast<std::int64_t>(state), ruleset, std::int64_t{pinned}, manifest);
+  }
+  void remove_manifest(const Digest& manifest) override {
+    run("DELETE FROM manifest WHERE digest = ?", manifest);
+    run("DELETE FROM reference WHERE manifest = ?", manifest);
+  }
+
+  std::optional<Binding> binding(std::int64_t repository, const Digest& manifest) override {
+    return first<Binding>("SELECT publisher, at, takedown FROM binding WHERE repository = ? AND digest = ?", read_binding, repository, manifest);
+  }
+  std::vector<std::int64_t> repositories_with(const Digest& manifest) override {
+    return all<std::int64_t>("SELECT repository FROM binding WHERE digest = ?", read_integer, manifest);
+  }
+  std::vector<Digest> manifests_of(std::int64_t repository) override {
+    return all<Digest>("SELECT digest FROM binding WHERE repository = ? ORDER BY digest", read_digest, repository);
+  }
+  std::vector<Manifest> referrers(std::int64_t repository, const Digest& subject) override {
+    return all<Manifest>(
+        "SELECT m.digest, m.media_type, m.kind, m.size, m.subject, m.artifact_type, m.state, m.ruleset, m.pinned, m.created FROM manifest m"
+        " JOIN binding b ON b.repository = ? AND b.digest = m.digest WHERE m.subject = ? AND m.subject <> '' AND b.takedown = 0 ORDER BY m.digest",
+        read_manifest, repository, subject);
+  }
+  void bind(std::int64_t repository, const Digest& manifest, const Binding& binding) override {
+    run("INSERT INTO binding (repository, digest, publisher, at, takedown) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET at = excluded.at",
+        repository, manifest, binding.publisher, binding.at, binding.takedown);
+  }
+  void unbind(std::int64_t repository, const Digest& manifest) override {
+    run("DELETE FROM binding WHERE repository = ? AND digest = ?", repository, manifest);
+  }
+
+  // --- blobs
+  std::optional<std::uint64_t> blob_size(const Digest& digest) override {
+    return first<std::uint64_t>("SELECT size FROM blob WHERE digest = ?",
+                                [](const SqliteStatement& row) { return static_cast<std::uint64_t>(row.integer(0)); }, digest);
+  }
+  std::optional<Binding> blob_link(std::int64_t repository, const Digest& digest) override {
+    return first<Binding>("SELECT publisher, at, takedown FROM blob_link WHERE repository = ? AND digest = ?", read_binding, repository, digest);
+  }
+  bool blob_released(std::int64_t repository, const Digest& digest) override {
+    return first<std::int64_t>(
+               "SELECT 1 FROM blob_link l JOIN reference r ON r.digest = l.digest AND r.kind <> 2"
+               " JOIN binding b ON b.repository = l.repository AND b.digest = r.manifest JOIN manifest m ON m.digest = b.digest"
+               " WHERE l.repository = ? AND l.digest = ? AND l.takedown = 0 AND b.takedown = 0 AND m.state = 1 LIMIT 1",
+               read_integer, repository, digest)
+        .has_value();
+  }
+  bool blob_in_use(std::int64_t repository, const Digest& digest) override {
+    return first<std::int64_t>("SELECT 1 FROM reference r JOIN binding b ON b.repository = ? AND b.digest = r.manifest WHERE r.digest = ? LIMIT 1",
+                               read_integer, repository, digest)
+        .has_value();
+  }
+  std::vector<std::int64_t> repositories_with_blob(const Digest& digest, std::size_t limit) override {
+    return all<std::int64_t>("SELECT repository FROM blob_link WHERE digest = ? AND takedown = 0 LIMIT ?", read_integer, digest, count(limit));
+  }
+  std::vector<Digest> manifests_naming(const Digest& digest) override {
+    return all<Digest>("SELECT DISTINCT manifest FROM reference WHERE digest = ? AND kind <> 2", read_digest, digest);
+  }
+  void add_blob(const Digest& digest, std::uint64_t size, Time at) override {
+    run("INSERT INTO blob (digest, size, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", digest, static_cast<std::int64_t>(size), at);
+  }
+  void remove_blob(const Digest& digest) override { run("DELETE FROM blob WHERE digest = ?", digest); }
+  void link_blob(std::int64_t repository, const Digest& digest, const Binding& binding) override {
+    run("INSERT INTO blob_link (repository, digest, publisher, at, takedown) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at", repository,
+        digest, binding.publisher, binding.at, binding.takedown);
+  }
+  void unlink_blob(std::int64_t repository, const Digest& digest) override {
+    run("DELETE FROM blob_link WHERE repository = ? AND digest = ?", repository, digest);
+  }
+  std::optional<Digest> canonical(const Digest& name) override {
+    if (name.algorithm() == HashAlgorithm::sha256) return name;
+    return first<Digest>("SELECT digest FROM alias WHERE name = ?", read_digest, name);
+  }
+  void add_alias(const Digest& name, const Digest& canonical) override {
+    run("INSERT INTO alias (name, digest) VALUES (?, ?) ON CONFLICT DO NOTHING", name, canonical);
+  }
+
+  // --- uploads
+  std::optional<Upload> upload(std::string_view id) override {
+    return first<Upload>("SELECT id, repository, publisher, algorithm, started, touched FROM upload WHERE id = ?", read_upload, id);
+  }
+  std::vector<Upload> uploads() override {
+    return all<Upload>("SELECT id, repository, publisher, algorithm, started, touched FROM upload ORDER BY id", read_upload);
+  }
+  void put_upload(const Upload& upload) override {
+    run("INSERT OR REPLACE INTO upload (id, repository, publisher, algorithm, started, touched) VALUES (?, ?, ?, ?, ?, ?)", upload.id, upload.repository,
+        upload.publisher, static_cast<std::int64_t>(upload.algorithm), upload.started, upload.touched);
+  }
+  void remove_upload(std::string_view id) override { run("DELETE FROM upload WHERE id = ?", id); }
+
+  // --- verdicts, tombstones, takedowns, events
+  std::optional<Verdict> verdict(const Digest& manifest, std::string_view ruleset) override {
+    return first<Verdict>(
+        "SELECT digest, ruleset, state, verdict, score, titles, at, report FROM verdict WHERE digest = ? AND (ruleset = ? OR ? = '')"
+        " ORDER BY at DESC LIMIT 1",
+        [](const SqliteStatement& row) {
+          Verdict verdict{digest_of(row.text(0)), std::string(row.text(1)), static_cast<State>(row.integer(2)), std::string(row.text(3)),
+                          static_cast<int>(row.integer(4)), {}, std::string(row.text(7)), row.integer(6)};
+          for (const std::string_view title : split(row.text(5), '\n')) {
+            if (!title.empty()) verdict.titles.emplace_back(title);
+          }
+          return verdict;
+        },
+        manifest, ruleset, ruleset);
+  }
+  void put_verdict(const Verdict& verdict) override {
+    std::string titles;
+    for (const std::string& title : verdict.titles) titles += title + "\n";
+    run("INSERT OR REPLACE INTO verdict (digest, ruleset, state, verdict, score, titles, at, report) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", verdict.digest,
+        verdict.ruleset, static_cast<std::int64_t>(verdict.state), verdict.verdict, std::int64_t{verdict.score}, titles, verdict.at, verdict.report);
+  }
+  std::vector<Tombstone> tombstones(TombstoneKind kind, const Digest& value) override {
+    return all<Tombstone>("SELECT kind, value, takedown, reason, at FROM tombstone WHERE kind = ? AND value = ? ORDER BY takedown",
+                          [](const SqliteStatement& row) {
+                            return Tombstone{static_cast<TombstoneKind>(row.integer(0)), digest_of(row.text(1)), row.integer(2), std::string(row.text(3)),
+                                             row.integer(4)};
+                          },
+                          static_cast<std::int64_t>(kind), value);
+  }
+  bool has_tombstones(TombstoneKind kind) override {
+    return first<std::int64_t>("SELECT 1 FROM tombstone WHERE kind = ? LIMIT 1", read_integer, static_cast<std::int64_t>(kind)).has_value();
+  }
+  void add_tombstone(const Tombstone& tombstone) override {
+    run("INSERT INTO tombstone (kind, value, takedown, reason, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", static_cast<std::int64_t>(tombstone.kind),
+        tombstone.value, tombstone.takedown, tombstone.reason, tombstone.at);
+  }
+  void remove_tombstones(std::int64_t takedown) override { run("DELETE FROM tombstone WHERE takedown = ? AND takedown <> 0", takedown); }
+  std::optional<Takedown> takedown(std::int64_t id) override {
+    return first<Takedown>("SELECT id, kind, subject, actor, reason, at, undone FROM takedown WHERE id = ?", read_takedown, id);
+  }
+  std::optional<Takedown> takedown_of(std::string_view kind, std::string_view subject) override {
+    return first<Takedown>("SELECT id, kind, subject, actor, reason, at, undone FROM takedown WHERE kind = ? AND subject = ? AND undone = 0 ORDER BY id LIMIT 1",
+                           read_takedown, kind, subject);
+  }
+  std::int64_t add_takedown(const Takedown& takedown) override {
+    run("INSERT INTO takedown (kind, subject, actor, reason, at, undone) VALUES (?, ?, ?, ?, ?, 0)", takedown.kind, takedown.subject, takedown.actor,
+        takedown.reason, takedown.at);
+    return first<std::int64_t>("SELECT last_insert_rowid()", read_integer).value_or(0);
+  }
+  void set_undone(std::int64_t takedown, Time at) override { run("UPDATE takedown SET undone = ? WHERE id = ?", at, takedown); }
+  void hide_publisher(std::string_view publisher, std::int64_t takedown) override {
+    run("UPDATE repository SET takedown = ? WHERE publisher = ? AND takedown = 0", takedown, publisher);
+    run("UPDATE binding SET takedown = ? WHERE (publisher = ? OR repository IN (SELECT id FROM repository WHERE takedown = ?)) AND takedown = 0", takedown,
+        publisher, takedown);
+    run("UPDATE blob_link SET takedown = ? WHERE (publisher = ? OR repository IN (SELECT id FROM repository WHERE takedown = ?)) AND takedown = 0", takedown,
+        publisher, takedown);
+    run("UPDATE tag SET takedown = ? WHERE (publisher = ? OR repository IN (SELECT id FROM repository WHERE takedown = ?)) AND takedown = 0", takedown,
+        publisher, takedown);
+  }
+  void hide_repository(std::int64_t repository, std::int64_t takedown) override {
+    run("UPDATE repository SET takedown = ? WHERE id = ? AND takedown = 0", takedown, repository);
+    run("UPDATE binding SET takedown = ? WHERE repository = ? AND takedown = 0", takedown, repository);
+    run("UPDATE blob_link SET takedown = ? WHERE repository = ? AND takedown = 0", takedown, repository);
+    run("UPDATE tag SET takedown = ? WHERE repository = ? AND takedown = 0", takedown, repository);
+  }
+  void show(std::int64_t takedown) override {
+    if (takedown == 0) return;
+    run("UPDATE repository SET takedown = 0 WHERE takedown = ?", takedown);
+    run("UPDATE binding SET takedown = 0 WHERE takedown = ?", takedown);
+    run("UPDATE blob_link SET takedown = 0 WHERE takedown = ?", takedown);
+    run("UPDATE tag SET takedown = 0 WHERE takedown = ?", takedown);
+  }
+  std::vector<Digest> manifests_hidden_by(std::int64_t takedown) override {
+    return all<Digest>("SELECT DISTINCT digest FROM binding WHERE takedown = ? ORDER BY digest", read_digest, takedown);
+  }
+  std::vector<Event> events(std::int64_t after, std::size_t limit) override {
+    return all<Event>("SELECT id, at, kind, actor, repository, tag, digest, detail FROM event WHERE id > ? ORDER BY id LIMIT ?",
+                      [](const SqliteStatement& row) {
+                        return Event{row.integer(0),           row.integer(1),           std::string(row.text(2)), std::string(row.text(3)),
+                                     std::string(row.text(4)), std::string(row.text(5)), digest_of(row.text(6)),   std::string(row.text(7))};
+                      },
+                      after, count(limit));
+  }
+  void add_event(const Event& event) override {
+    run("INSERT INTO event (at, kind, actor, repository, tag, digest, detail) VALUES (?, ?, ?, ?, ?, ?, ?)", event.at, event.kind, event.actor,
+        event.repository, event.tag, event.digest, event.detail);
+  }
+
+  // --- collection
+  std::size_t collect_links(Time before, std::size_t limit) override {
+    const auto found = all<std::pair<std::int64_t, Digest>>(
+        "SELECT repository, digest FROM blob_link l WHERE at < ? AND takedown = 0 AND NOT EXISTS (SELECT 1 FROM reference r JOIN binding b"
+        " ON b.digest = r.manifest AND b.repository = l.repository WHERE r.digest = l.digest) LIMIT ?",
+        [](const SqliteStatement& row) { return std::pair(row.integer(0), digest_of(row.text(1))); }, before, count(limit));
+    for (const auto& [repository, digest] : found) unlink_blob(repository, digest);
+    return found.size();
+  }
+  std::vector<Digest> collect_manifests(Time before, std::size_t limit) override {
+    auto found = all<Digest>("SELECT digest FROM manifest m WHERE created < ? AND NOT EXISTS (SELECT 1 FROM binding b WHERE b.digest = m.digest) LIMIT ?",
+                             read_digest, before, count(limit));
+    for (const Digest& digest : found) remove_manifest(digest);
+    return found;
+  }
+  std::vector<Digest> collect_blobs(std::size_t limit) override {
+    auto found = all<Digest>("SELECT digest FROM blob b WHERE NOT EXISTS (SELECT 1 FROM blob_link l WHERE l.digest = b.digest) LIMIT ?", read_digest,
+                             count(limit));
+    for (const Digest& digest : found) remove_blob(digest);
+    return found;
+  }
+
+ private:
+  static std::int64_t count(std::size_t limit) { return static_cast<std::int64_t>(std::min<std::size_t>(limit, 1ull << 40)); }
+
+  static Repository read_repository(const SqliteStatement& row) {
+    return {row.integer(0), std::string(row.text(1)), std::string(row.text(2)), row.integer(3), row.integer(4)};
+  }
+  static Tag read_tag(const SqliteStatement& row) {
+    return {std::string(row.text(0)), digest_of(row.text(1)), digest_of(row.text(2)), std::string(row.text(3)), row.integer(4), row.integer(5)};
+  }
+  static Manifest read_manifest(const SqliteStatement& row) {
+    return {digest_of(row.text(0)),
+            std::string(row.text(1)),
+            static_cast<ManifestKind>(row.integer(2)),
+            static_cast<std::uint64_t>(row.integer(3)),
+            digest_of(row.text(4)),
+            std::string(row.text(5)),
+            static_cast<State>(row.integer(6)),
+            std::string(row.text(7)),
+            row.integer(8) != 0,
+            row.integer(9)};
+  }
+  static Binding read_binding(const SqliteStatement& row) { return {std::string(row.text(0)), row.integer(1), row.integer(2)}; }
+  static Upload read_upload(const SqliteStatement& row) {
+    return {std::string(row.text(0)), std::string(row.text(1)), std::string(row.text(2)), static_cast<HashAlgorithm>(row.integer(3)), row.integer(4),
+            row.integer(5)};
+  }
+  static Takedown read_takedown(const SqliteStatement& row) {
+    return {row.integer(0),           std::string(row.text(1)), std::string(row.text(2)), std::string(row.text(3)),
+            std::string(row.text(4)), row.integer(5),           row.integer(6)};
+  }
+  static Digest read_digest(const SqliteStatement& row) { return digest_of(row.text(0)); }
+  static std::int64_t read_integer(const SqliteStatement& row) { return row.integer(0); }
+
+  static void bind_one(SqliteStatement& statement, int parameter, std::int64_t value) { statement.bind(parameter, value); }
+  static void bind_one(SqliteStatement& statement, int parameter, std::string_view text) { statement.bind(parameter, text); }
+  static void bind_one(SqliteStatement& statement, int parameter, const std::string& text) { statement.bind(parameter, std::string_view(text)); }
+  static void bind_one(SqliteStatement& statement, int parameter, const Digest& digest) { statement.bind(parameter, std::string_view(digest.str())); }
+  static void bind_one(SqliteStatement& statement, int parameter, Bytes bytes) { statement.bind_blob(parameter, bytes); }
+
+  template <typename... Arguments>
+  SqliteStatement* begin(const char* sql, const Arguments&... arguments) {
+    if (failure_) return nullptr;
+    const auto statement = connection_.statement(sql);
+    if (!statement) {
+      failure_ = statement.error();
+      return nullptr;
+    }
+    int parameter = 0;
+    (bind_one(**statement, ++parameter, arguments), ...);
+    return *statement;
+  }
+  bool step(SqliteStatement& statement) {
+    const auto row = statement.step();
+    if (!row) failure_ = row.error();
+    return row.ok() && *row;
+  }
+  template <typename T, typename Read, typename... Arguments>
+  std::optional<T> first(const char* sql, Read read, const Arguments&... arguments) {
+    SqliteStatement* const statement = begin(sql, arguments...);
+    if (statement == nullptr || !step(*statement)) return std::nullopt;
+    T value = read(*statement);
+    statement->reset();
+    return value;
+  }
+  template <typename T, typename Read, typename... Arguments>
+  std::vector<T> all(const char* sql, Read read, const Arguments&... arguments) {
+    std::vector<T> values;
+    SqliteStatement* const statement = begin(sql, arguments...);
+    if (statement == nullptr) return values;
+    while (step(*statement)) values.push_back(read(*statement));
+    if (failure_) values.clear();
+    return values;
+  }
+  template <typename... Arguments>
+  void run(const char* sql, const Arguments&... arguments) {
+    SqliteStatement* const statement = begin(sql, arguments...);
+    if (statement == nullptr) return;
+    if (const auto done = statement->run(); !done) failure_ = done.error();
+  }
+
+  Connection& connection_;
+  std::optional<Error> failure_;
+};
+
+class SqliteMetadataStore final : public MetadataStore {
+ public:
+  SqliteMetadataStore(std::string path, Connection writer) : path_(std::move(path)), writer_(std::move(writer)) {}
+
+  Result<void> read(const std::function<void(Reader&)>& work) override {
+    if (path_.empty()) {
+      const std::lock_guard lock(write_mutex_);
+      return transaction(writer_, "BEGIN", [&](Session& session) {
+        work(session);
+        return Result<void>();
+      });
+    }
+    auto connection = take_reader();
+    if (!connection) return connection.error();
+    const auto done = transaction(**connection, "BEGIN", [&](Session& session) {
+      work(session);
+      return Result<void>();
+    });
+    const std::lock_guard lock(reader_mutex_);
+    readers_.push_back(std::move(*connection));
+    return done;
+  }
+
+  Result<void> write(const std::function<Result<void>(Writer&)>& work, Durability durability) override {
+    const std::lock_guard lock(write_mutex_);
+    if (durability != durability_) {
+      // A durable commit writes out the whole log, with the relaxed ones before it.
+      const auto set = writer_.database().execute(durability == Durability::durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+      if (!set) return set.error();
+      durability_ = durability;
+    }
+    return transaction(writer_, "BEGIN IMMEDIATE", [&](Session& session) { return work(session); });
+  }
+
+  Result<std::vector<std::string>> check() override {
+    const std::lock_guard lock(write_mutex_);
+    auto statement = writer_.database().prepare("PRAGMA quick_check");
+    if (!statement) return statement.error();
+    std::vector<std::string> problems;
+    for (;;) {
+      const auto row = statement->step();
+      if (!row) return row.error();
+      if (!*row) return problems;
+      if (statement->text(0) != "ok") problems.emplace_back(statement->text(0));
+    }
+  }
+
+  Result<void> backup(const std::string& path) override {
+    const std::lock_guard lock(write_mutex_);
+    auto statement = writer_.database().prepare("VACUUM INTO ?");
+    if (!statement) return statement.error();
+    return statement->bind(1, std::string_view(path)).run();
+  }
+
+ private:
+  static Result<void> transaction(Connection& connection, const char* begin, const std::function<Result<void>(Session&)>& work) {
+    if (const auto begun = connection.database().execute(begin); !begun) return begun.error();
+    Session session(connection);
+    const Result<void> wanted = work(session);
+    if (!session.failure() && wanted.ok()) {
+      const auto committed = connection.database().execute("COMMIT");
+      if (committed) return {};
+      (void)connection.database().execute("ROLLBACK").ok();
+      return committed.error();
+    }
+    (void)connection.database().execute("ROLLBACK").ok();
+    return session.failure() ? Result<void>(*session.failure()) : wanted;
+  }
+
+  Result<std::unique_ptr<Connection>> take_reader() {
+    {
+      const std::lock_guard lock(reader_mutex_);
+      if (!readers_.empty()) {
+        auto connection = std::move(readers_.back());
+        readers_.pop_back();
+        return connection;
+      }
+    }
+    auto database = SqliteDatabase::open(path_, 10'000);
+    if (!database) return database.error();
+    if (const auto ready = database->execute("PRAGMA wal_autocheckpoint=0; PRAGMA query_only=1"); !ready) return ready.error();
+    return std::make_unique<Connection>(std::move(*database));
+  }
+
+  const std::string path_;
+  std::mutex write_mutex_;
+  Connection writer_;
+  Durability durability_ = Durability::durable;  // that the writer is set to
+  std::mutex reader_mutex_;
+  std::vector<std::unique_ptr<Connection>> readers_;  // after the writer, so that they are closed first and the writer checkpoints
+};
+
+}  // namespace
+
+Result<std::unique_ptr<MetadataStore>> open_sqlite_metadata_store(const std::string& path) {
+  auto database = SqliteDatabase::open(path.empty() ? ":memory:" : path, 10'000);
+  if (!database) return database.error();
+  const auto fail = [&](const Error& error) {
+    return Error{error.code, fmt::format("cannot use the metadata store {}: {}", path, error.message)};
+  };
+  for (const char* sql : {"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON", "BEGIN IMMEDIATE", schema}) {
+    if (const auto done = database->execute(sql); !done) return fail(done.error());
+  }
+  if (const auto done = database->execute(fmt::format("INSERT INTO about SELECT {} WHERE NOT EXISTS (SELECT 1 FROM about); COMMIT", schema_version)); !done) {
+    return fail(done.error());
+  }
+  std::int64_t version = 0;
+  {
+    auto statement = database->prepare("SELECT version FROM about");
+    if (!statement) return fail(statement.error());
+    const auto row = statement->step();
+    if (!row) return fail(row.error());
+    version = *row ? statement->integer(0) : 0;
+  }
+  if (version != schema_version) {
+    return Error{ErrorCode::unsupported, fmt::format("the metadata store {} has the form {}, this program knows the form {}: use the version of lazaret that wrote it",
+                                                     path, version, schema_version)};
+  }
+  return std::unique_ptr<MetadataStore>(new SqliteMetadataStore(path, Connection(std::move(*database))));
+}
+
+}  // namespace lazaret::store

@@ -1,0 +1,489 @@
+// The contract of the stores, run on every back end.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "store/blob_store.h"
+#include "store/ledger.h"
+#include "store/metadata_store.h"
+
+namespace lazaret::store {
+namespace {
+
+class Folder {
+ public:
+  Folder() {
+    char name[] = "/tmp/lazaret-store-XXXXXX";
+    path_ = ::mkdtemp(name);
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+Digest named(std::string_view text) { return sha256(as_bytes(text)); }
+
+std::string read_all(const OpenBlob& blob) {
+  std::string text(blob.size + 10, '\0');
+  const auto got = blob.read(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  EXPECT_TRUE(got.ok());
+  text.resize(got.ok() ? *got : 0);
+  return text;
+}
+
+// --- blobs --------------------------------------------------------------------------------------------------------------------
+
+class BlobStores : public testing::TestWithParam<const char*> {
+ protected:
+  BlobStores() : store_(std::string(GetParam()) == "memory" ? make_memory_blob_store() : std::move(*open_folder_blob_store(folder_.path()))) {}
+  Folder folder_;
+  std::unique_ptr<BlobStore> store_;
+};
+INSTANTIATE_TEST_SUITE_P(, BlobStores, testing::Values("folder", "memory"), [](const auto& kind) { return std::string(kind.param); });
+
+TEST_P(BlobStores, AnUploadBecomesABlob) {
+  auto upload = std::move(*store_->create_upload("a-1"));
+  ASSERT_TRUE(upload->append(as_bytes("hello ")));
+  ASSERT_TRUE(upload->append(as_bytes("world")));
+  EXPECT_EQ(upload->size(), 11u);
+  std::uint8_t part[4];
+  EXPECT_EQ(*upload->read(6, part), 4u);
+  EXPECT_EQ(std::string(part, part + 4), "worl");
+  EXPECT_EQ(*upload->read(11, part), 0u);
+  ASSERT_TRUE(store_->finish_upload("a-1", *upload, named("hello world")));
+  EXPECT_EQ(read_all(*store_->open(named("hello world"))), "hello world");
+  EXPECT_TRUE(store_->uploads()->empty());
+  EXPECT_EQ(store_->open_upload("a-1").error().code, ErrorCode::not_found);
+}
+
+TEST_P(BlobStores, AnUploadGoesOnWhereItEnded) {
+  ASSERT_TRUE((*store_->create_upload("u"))->append(as_bytes("12345")));
+  auto upload = std::move(*store_->open_upload("u"));
+  EXPECT_EQ(upload->size(), 5u);
+  ASSERT_TRUE(upload->append(as_bytes("678")));
+  ASSERT_EQ(store_->uploads()->size(), 1u);
+  EXPECT_EQ(store_->uploads()->front().id, "u");
+  EXPECT_EQ(store_->uploads()->front().size, 8u);
+  ASSERT_TRUE(store_->finish_upload("u", *upload, named("12345678")));
+  EXPECT_EQ(read_all(*store_->open(named("12345678"))), "12345678");
+}
+
+TEST_P(BlobStores, TheSameBlobTwiceIsOneBlob) {
+  for (const char* id : {"first", "second"}) {
+    auto upload = std::move(*store_->create_upload(id));
+    ASSERT_TRUE(upload->append(as_bytes("same")));
+    ASSERT_TRUE(store_->finish_upload(id, *upload, named("same")));
+  }
+  int count = 0;
+  ASSERT_TRUE(store_->for_each([&](const Digest& digest, std::uint64_t size) {
+    EXPECT_EQ(digest, named("same"));
+    EXPECT_EQ(size, 4u);
+    return ++count < 10;
+  }));
+  EXPECT_EQ(count, 1);
+  EXPECT_TRUE(store_->uploads()->empty());
+}
+
+TEST_P(BlobStores, EmptyBlobsAreBlobs) {
+  auto upload = std::move(*store_->create_upload("e"));
+  ASSERT_TRUE(store_->finish_upload("e", *upload, named("")));
+  EXPECT_EQ(store_->open(named(""))->size, 0u);
+}
+
+TEST_P(BlobStores, WhatIsRemovedIsGoneButOpenOnesGoOn) {
+  auto upload = std::move(*store_->create_upload("r"));
+  ASSERT_TRUE(upload->append(as_bytes("bytes")));
+  ASSERT_TRUE(store_->finish_upload("r", *upload, named("bytes")));
+  const auto open = store_->open(named("bytes"));
+  ASSERT_TRUE(store_->remove(named("bytes")));
+  EXPECT_EQ(store_->open(named("bytes")).error().code, ErrorCode::not_found);
+  EXPECT_EQ(read_all(*open), "bytes");
+  EXPECT_TRUE(store_->remove(named("bytes"))) << "removing twice is no error";
+}
+
+TEST_P(BlobStores, AnUploadIdIsUsedOnce) {
+  ASSERT_TRUE(store_->create_upload("x").ok());
+  EXPECT_FALSE(store_->create_upload("x").ok());
+  ASSERT_TRUE(store_->remove_upload("x"));
+  EXPECT_EQ(store_->open_upload("x").error().code, ErrorCode::not_found);
+}
+
+// --- metadata -----------------------------------------------------------------------------------------------------------------
+
+class MetadataStores : public testing::TestWithParam<const char*> {
+ protected:
+  MetadataStores() : store_(open()) {}
+  std::unique_ptr<MetadataStore> open() { return std::move(*open_sqlite_metadata_store(in_memory() ? "" : folder_.path() + "/metadata.sqlite")); }
+  bool in_memory() const { return std::string(GetParam()) == "memory"; }
+
+  template <typename Work>
+  void write(Work work) {
+    const auto done = store_->write([&](Writer& writer) {
+      work(writer);
+      return Result<void>();
+    });
+    ASSERT_TRUE(done.ok()) << done.error().message;
+  }
+  template <typename Work>
+  void read(Work work) {
+    const auto done = store_->read([&](Reader& reader) { work(reader); });
+    ASSERT_TRUE(done.ok()) << done.error().message;
+  }
+  static Manifest manifest(std::string_view text, State state = State::pending) {
+    Manifest manifest;
+    manifest.digest = named(text);
+    manifest.media_type = "application/vnd.oci.image.manifest.v1+json";
+    manifest.state = state;
+    manifest.created = 5;
+    return manifest;
+  }
+  // A repository with one manifest (named by `text`) that has one layer (named `text` + "-layer").
+  static std::int64_t push(Writer& writer, std::string_view name, std::string_view publisher, std::string_view text, State state = State::pending) {
+    const std::int64_t repository = writer.add_repository(name, publisher, 1);
+    const Digest layer = named(std::string(text) + "-layer");
+    writer.add_blob(layer, 7, 1);
+    writer.link_blob(repository, layer, {std::string(publisher), 1, 0});
+    writer.add_manifest(manifest(text, state), text, {{ReferenceKind::layer, layer, 7, "application/vnd.oci.image.layer.v1.tar"}});
+    writer.bind(repository, named(text), {std::string(publisher), 1, 0});
+    return repository;
+  }
+
+  Folder folder_;
+  std::unique_ptr<MetadataStore> store_;
+};
+INSTANTIATE_TEST_SUITE_P(, MetadataStores, testing::Values("file", "memory"), [](const auto& kind) { return std::string(kind.param); });
+
+TEST_P(MetadataStores, ATransactionHappensWhollyOrNotAtAll) {
+  const auto failed = store_->write([](Writer& writer) -> Result<void> {
+    writer.add_repository("a/b", "a", 1);
+    EXPECT_TRUE(writer.repository("a/b"));
+    return Error{ErrorCode::invalid, "no"};
+  });
+  EXPECT_EQ(failed.error().message, "no");
+  read([](Reader& reader) { EXPECT_FALSE(reader.repository("a/b")); });
+}
+
+TEST_P(MetadataStores, RepositoriesComeByNameAndOnceEach) {
+  write([](Writer& writer) {
+    const auto first = writer.add_repository("b/x", "b", 1);
+    EXPECT_EQ(writer.add_repository("b/x", "somebody", 2), first);
+    writer.add_repository("a/x", "a", 1);
+    writer.add_repository("c", "c", 1);
+  });
+  read([](Reader& reader) {
+    const auto all = reader.repositories("", 10);
+    ASSERT_EQ(all.size(), 3u);
+    EXPECT_EQ(all[0].name, "a/x");
+    EXPECT_EQ(all[1].publisher, "b");
+    EXPECT_EQ(reader.repositories("a/x", 1).front().name, "b/x");
+    EXPECT_EQ(reader.repository(all[2].id)->name, "c");
+    EXPECT_TRUE(reader.visible_repositories("", 10).empty()) << "nothing is released in them";
+  });
+}
+
+TEST_P(MetadataStores, ManifestsKeepTheirBytesAndOrder) {
+  const std::string bytes("{\"a\" : 1}\n\0x", 12);
+  write([&](Writer& writer) {
+    writer.add_manifest(manifest("m"), bytes,
+                        {{ReferenceKind::config, named("c"), 3, "t/c"}, {ReferenceKind::layer, named("l2"), 4, ""}, {ReferenceKind::layer, named("l1"), 5, ""}});
+    Manifest other = manifest("m", State::released);
+    writer.add_manifest(other, "other", {});
+  });
+  read([&](Reader& reader) {
+    EXPECT_EQ(*reader.manifest_bytes(named("m")), bytes);
+    EXPECT_EQ(reader.manifest(named("m"))->state, State::pending) << "a second push changes nothing";
+    EXPECT_EQ(reader.manifest(named("m"))->size, bytes.size());
+    const auto references = reader.references(named("m"));
+    ASSERT_EQ(references.size(), 3u);
+    EXPECT_EQ(references[0].media_type, "t/c");
+    EXPECT_EQ(references[1].digest, named("l2"));
+    EXPECT_EQ(references[2].size, 5u);
+    EXPECT_FALSE(reader.manifest(named("nothing")));
+    EXPECT_FALSE(reader.manifest_bytes(named("nothing")));
+  });
+}
+
+TEST_P(MetadataStores, ABlobIsOutOnlyThroughAReleasedManifestOfItsRepository) {
+  std::int64_t repository = 0, other = 0;
+  write([&](Writer& writer) {
+    repository = push(writer, "a/x", "a", "m");
+    other = writer.add_repository("b/y", "b", 1);
+    writer.link_blob(other, named("m-layer"), {"b", 1, 0});
+    EXPECT_FALSE(writer.blob_released(repository, named("m-layer")));
+    writer.set_state(named("m"), State::released, "rules", false);
+    EXPECT_TRUE(writer.blob_released(repository, named("m-layer")));
+    EXPECT_FALSE(writer.blob_released(other, named("m-layer"))) << "no manifest of that repository names it";
+    EXPECT_TRUE(writer.blob_in_use(repository, named("m-layer")));
+    EXPECT_FALSE(writer.blob_in_use(other, named("m-layer")));
+  });
+  write([&](Writer& writer) {
+    writer.unlink_blob(repository, named("m-layer"));
+    EXPECT_FALSE(writer.blob_released(repository, named("m-layer")));
+  });
+}
+
+TEST_P(MetadataStores, TagsServeWhatWasReleased) {
+  std::int64_t repository = 0;
+  write([&](Writer& writer) {
+    repository = push(writer, "a/x", "a", "one", State::released);
+    push(writer, "a/x", "a", "two");
+    writer.put_tag(repository, {"t", named("one"), named("one"), "a", 1, 0});
+    writer.put_tag(repository, {"new", named("two"), {}, "a", 1, 0});
+    writer.put_tag(repository, {"t", named("two"), named("one"), "a", 2, 0});
+  });
+  read([&](Reader& reader) {
+    EXPECT_EQ(reader.tag(repository, "t")->released, named("one"));
+    EXPECT_EQ(reader.tags(repository, "", 10, false).size(), 2u);
+    ASSERT_EQ(reader.tags(repository, "", 10, true).size(), 1u);
+    EXPECT_EQ(reader.tags(repository, "", 10, true).front().name, "t");
+    EXPECT_TRUE(reader.tags(repository, "t", 10, false).empty());
+  });
+  write([&](Writer& writer) {
+    writer.set_state(named("two"), State::released, "rules", false);
+    writer.release_tags_of(named("two"));
+    EXPECT_EQ(writer.tag(repository, "new")->released, named("two"));
+    EXPECT_EQ(writer.tag(repository, "t")->released, named("two"));
+    writer.remove_tags_of(repository, named("two"));
+    EXPECT_FALSE(writer.tag(repository, "new"));
+  });
+}
+
+TEST_P(MetadataStores, AManifestThatLeavesTakesNoOtherTagWithIt) {
+  write([&](Writer& writer) {
+    const auto repository = push(writer, "a/x", "a", "one", State::released);
+    push(writer, "a/x", "a", "two");
+    writer.put_tag(repository, {"t", named("two"), named("one"), "a", 2, 0});
+    writer.remove_tags_of(repository, named("one"));
+    EXPECT_EQ(writer.tag(repository, "t")->digest, named("two"));
+    EXPECT_TRUE(writer.tag(repository, "t")->released.empty());
+  });
+}
+
+TEST_P(MetadataStores, ATakedownHidesAndUndoingItRestoresExactly) {
+  std::int64_t mine = 0, theirs = 0, act = 0, earlier = 0;
+  write([&](Writer& writer) {
+    mine = push(writer, "bad/x", "bad", "m", State::released);
+    theirs = push(writer, "good/y", "good", "n", State::released);
+    writer.link_blob(theirs, named("m-layer"), {"good", 1, 0});
+    writer.put_tag(mine, {"t", named("m"), named("m"), "bad", 1, 0});
+    const auto old = push(writer, "bad/old", "bad", "o", State::released);
+    earlier = writer.add_takedown({0, "repository", "bad/old", "admin", "r", 9, 0});
+    writer.hide_repository(old, earlier);
+    act = writer.add_takedown({0, "publisher", "bad", "admin", "miners", 10, 0});
+    EXPECT_NE(act, earlier);
+    writer.hide_publisher("bad", act);
+    writer.add_tombstone({TombstoneKind::manifest, named("m"), act, "miners", 10});
+    writer.add_tombstone({TombstoneKind::manifest, named("m"), 0, "verdict", 10});
+  });
+  read([&](Reader& reader) {
+    EXPECT_EQ(reader.repository("bad/x")->takedown, act);
+    EXPECT_EQ(reader.binding(mine, named("m"))->takedown, act);
+    EXPECT_TRUE(reader.tags(mine, "", 10, true).empty());
+    EXPECT_FALSE(reader.blob_released(mine, named("m-layer")));
+    EXPECT_EQ(reader.visible_repositories("", 10).size(), 1u);
+    EXPECT_EQ(reader.tombstones(TombstoneKind::manifest, named("m")).size(), 2u);
+    EXPECT_TRUE(reader.has_tombstones(TombstoneKind::manifest));
+    EXPECT_FALSE(reader.has_tombstones(TombstoneKind::file));
+    EXPECT_EQ(reader.takedown(act)->reason, "miners");
+    EXPECT_EQ(reader.takedown_of("publisher", "bad")->id, act);
+    EXPECT_FALSE(reader.takedown_of("publisher", "good"));
+  });
+  write([&](Writer& writer) {
+    EXPECT_EQ(writer.manifests_hidden_by(act), std::vector<Digest>{named("m")});
+    writer.show(act);
+    writer.remove_tombstones(act);
+    writer.set_undone(act, 11);
+    EXPECT_EQ(writer.tags(mine, "", 10, true).size(), 1u);
+    EXPECT_TRUE(writer.blob_released(mine, named("m-layer")));
+    EXPECT_EQ(writer.repository("bad/old")->takedown, earlier) << "what an earlier act hid stays hidden";
+    EXPECT_EQ(writer.tombstones(TombstoneKind::manifest, named("m")).size(), 1u) << "the verdict stays";
+    EXPECT_EQ(writer.takedown(act)->undone, 11);
+    EXPECT_FALSE(writer.takedown_of("publisher", "bad"));
+  });
+}
+
+TEST_P(MetadataStores, ReferrersAndParents) {
+  write([&](Writer& writer) {
+    const auto repository = push(writer, "a/x", "a", "base", State::released);
+    Manifest signature = manifest("signature");
+    signature.subject = named("base");
+    signature.artifact_type = "application/vnd.example.signature";
+    writer.add_manifest(signature, "s", {});
+    writer.bind(repository, signature.digest, {"a", 1, 0});
+    Manifest index = manifest("index");
+    index.kind = ManifestKind::index;
+    writer.add_manifest(index, "i", {{ReferenceKind::manifest, named("base"), 4, "t"}});
+    ASSERT_EQ(writer.referrers(repository, named("base")).size(), 1u);
+    EXPECT_EQ(writer.referrers(repository, named("base")).front().artifact_type, "application/vnd.example.signature");
+    EXPECT_TRUE(writer.referrers(repository, named("other")).empty());
+    EXPECT_EQ(writer.parents(named("base")), std::vector<Digest>{named("index")});
+  });
+}
+
+TEST_P(MetadataStores, VerdictsBelongToDigestAndRuleset) {
+  write([&](Writer& writer) {
+    writer.put_verdict({named("m"), "r1", State::released, "clean", 0, {}, "{}", 1});
+    writer.put_verdict({named("m"), "r2", State::condemned, "malicious", 97, {"Reverse shell", "Miner"}, "{\"x\":1}", 2});
+    EXPECT_EQ(writer.verdict(named("m"), "r1")->verdict, "clean");
+    EXPECT_EQ(writer.verdict(named("m"), "")->ruleset, "r2");
+    EXPECT_EQ(writer.verdict(named("m"), "r2")->titles, (std::vector<std::string>{"Reverse shell", "Miner"}));
+    EXPECT_FALSE(writer.verdict(named("m"), "r3"));
+    EXPECT_FALSE(writer.verdict(named("n"), ""));
+  });
+}
+
+TEST_P(MetadataStores, WhatIsToBeJudgedIsFound) {
+  write([&](Writer& writer) {
+    writer.add_manifest(manifest("new"), "", {});
+    writer.add_manifest(manifest("old"), "", {});
+    writer.add_manifest(manifest("by hand"), "", {});
+    writer.set_state(named("old"), State::released, "r1", false);
+    writer.set_state(named("by hand"), State::released, "r1", true);
+    EXPECT_EQ(writer.manifests_in(State::pending, 10), std::vector<Digest>{named("new")});
+    EXPECT_EQ(writer.manifests_judged_otherwise("r2", 10).size(), 2u);
+    EXPECT_EQ(writer.manifests_judged_otherwise("r1", 10), std::vector<Digest>{named("new")});
+  });
+}
+
+TEST_P(MetadataStores, UploadsAliasesAndEventsAreKept) {
+  const Digest wide = hash(HashAlgorithm::sha512, as_bytes("x"));
+  write([&](Writer& writer) {
+    writer.put_upload({"id-1", "a/x", "a", HashAlgorithm::sha512, 1, 2});
+    writer.add_alias(wide, named("x"));
+    writer.add_event({0, 3, "pushed", "a", "a/x", "t", named("m"), "detail"});
+    writer.add_event({0, 4, "released", "", "", "", named("m"), ""});
+  });
+  read([&](Reader& reader) {
+    EXPECT_EQ(reader.upload("id-1")->algorithm, HashAlgorithm::sha512);
+    EXPECT_EQ(reader.uploads().size(), 1u);
+    EXPECT_EQ(*reader.canonical(wide), named("x"));
+    EXPECT_EQ(*reader.canonical(named("y")), named("y"));
+    EXPECT_FALSE(reader.canonical(hash(HashAlgorithm::sha512, as_bytes("y"))));
+    ASSERT_EQ(reader.events(0, 10).size(), 2u);
+    EXPECT_EQ(reader.events(reader.events(0, 10)[0].id, 10).front().kind, "released");
+  });
+  write([](Writer& writer) { writer.remove_upload("id-1"); });
+  read([](Reader& reader) { EXPECT_TRUE(reader.uploads().empty()); });
+}
+
+TEST_P(MetadataStores, CollectionTakesWhatNothingRefersTo) {
+  write([&](Writer& writer) {
+    const auto repository = push(writer, "a/x", "a", "kept");
+    writer.add_blob(named("loose"), 1, 1);
+    writer.link_blob(repository, named("loose"), {"a", 1, 0});
+    writer.add_blob(named("fresh"), 1, 1);
+    writer.link_blob(repository, named("fresh"), {"a", 100, 0});
+    writer.add_manifest(manifest("nowhere"), "", {});
+    EXPECT_EQ(writer.collect_links(50, 10), 1u);
+    EXPECT_EQ(writer.collect_manifests(50, 10), std::vector<Digest>{named("nowhere")});
+    EXPECT_EQ(writer.collect_blobs(10), std::vector<Digest>{named("loose")});
+    EXPECT_TRUE(writer.blob_size(named("kept-layer")));
+    EXPECT_TRUE(writer.blob_size(named("fresh")));
+    EXPECT_FALSE(writer.blob_size(named("loose")));
+  });
+}
+
+TEST_P(MetadataStores, ReadersSeeOneState) {
+  write([](Writer& writer) { writer.add_repository("r0", "p", 1); });
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (int i = 1; i <= 60; ++i) {
+      (void)store_->write([&](Writer& w) {
+        w.add_repository("r" + std::to_string(i) + "a", "p", 1);
+        w.add_repository("r" + std::to_string(i) + "b", "p", 1);
+        return Result<void>();
+      });
+    }
+    stop = true;
+  });
+  while (!stop) {
+    read([](Reader& reader) {
+      const auto first = reader.repositories("", 1000).size(), second = reader.repositories("", 1000).size();
+      EXPECT_EQ(first, second);
+      EXPECT_EQ(first % 2, 1u);
+    });
+  }
+  writer.join();
+}
+
+TEST_P(MetadataStores, ItIsSoundAndCanBeCopied) {
+  write([](Writer& writer) { writer.add_repository("a/b", "a", 1); });
+  EXPECT_TRUE(store_->check()->empty());
+  ASSERT_TRUE(store_->backup(folder_.path() + "/copy.sqlite"));
+  const auto copy = open_sqlite_metadata_store(folder_.path() + "/copy.sqlite");
+  ASSERT_TRUE(copy.ok());
+  ASSERT_TRUE((*copy)->read([](Reader& reader) { EXPECT_TRUE(reader.repository("a/b")); }));
+}
+
+TEST_P(MetadataStores, RelaxedWritesAreSeenAtOnce) {
+  const auto done = store_->write(
+      [](Writer& writer) {
+        writer.add_repository("a/b", "a", 1);
+        return Result<void>();
+      },
+      Durability::relaxed);
+  ASSERT_TRUE(done.ok());
+  read([](Reader& reader) { EXPECT_TRUE(reader.repository("a/b")); });
+  write([](Writer& writer) { EXPECT_TRUE(writer.repository("a/b")); });
+}
+
+TEST(SqliteMetadataStore, KeepsWhatWasWrittenAndRefusesAnotherForm) {
+  const Folder folder;
+  const std::string path = folder.path() + "/m.sqlite";
+  {
+    auto store = std::move(*open_sqlite_metadata_store(path));
+    ASSERT_TRUE(store->write([](Writer& writer) {
+      writer.add_repository("a/b", "a", 1);
+      return Result<void>();
+    }));
+  }
+  {
+    auto store = std::move(*open_sqlite_metadata_store(path));
+    ASSERT_TRUE(store->read([](Reader& reader) { EXPECT_TRUE(reader.repository("a/b")); }));
+  }
+  std::ofstream(folder.path() + "/text.sqlite") << std::string(5000, 'x');
+  EXPECT_FALSE(open_sqlite_metadata_store(folder.path() + "/text.sqlite").ok());
+}
+
+// --- ledger -------------------------------------------------------------------------------------------------------------------
+
+TEST(Ledger, KeepsPullsAndFindsThem) {
+  const Folder folder;
+  for (const std::string& path : {std::string(), folder.path() + "/ledger.sqlite"}) {
+    auto ledger = std::move(*open_sqlite_ledger(path));
+    Pull pull;
+    pull.at = 10;
+    pull.identity = "alice";
+    pull.address = "192.0.2.1";
+    pull.repository = "bad/x";
+    pull.tag = "latest";
+    pull.digest = named("m");
+    pull.manifest = true;
+    pull.bytes = 77;
+    pull.state = "released";
+    Pull other = pull;
+    other.at = 20;
+    other.digest = named("n");
+    other.identity = "";
+    ASSERT_TRUE(ledger->append({pull, other}));
+    EXPECT_EQ(ledger->find({})->size(), 2u);
+    const auto found = ledger->find({.digest = named("m"), .repository = "", .identity = "", .from = 0, .until = 0, .after = 0, .limit = 10});
+    ASSERT_EQ(found->size(), 1u);
+    EXPECT_EQ(found->front().tag, "latest");
+    EXPECT_EQ(found->front().bytes, 77u);
+    PullFilter late;
+    late.from = 15;
+    EXPECT_EQ(ledger->find(late)->size(), 1u);
+    EXPECT_EQ(*ledger->forget(15), 1u);
+    EXPECT_EQ(ledger->find({})->size(), 1u);
+  }
+}
+
+}  // namespace
+}  // namespace lazaret::store
