@@ -64,6 +64,9 @@ constexpr std::array rules = {
          "Raise the limit named in the message when the file is known.", {"T1499"}},
     Rule{"obfuscation.encrypted-archive", Category::obfuscation, Severity::low, Confidence::medium, "Encrypted archive",
          "Encrypted content cannot be audited. Test data and licensed installers are encrypted too.", "Find out what the archive is for.", {"T1027.013"}},
+    Rule{"obfuscation.packed-program", Category::obfuscation, Severity::medium, Confidence::medium, "Packed program that could not be unpacked",
+         "What runs is unpacked in memory and could not be looked at: the packed form is damaged, changed on purpose, or larger than the limit.",
+         "Unpack it with `upx -d` and scan the result; if that fails, treat it as malware.", {"T1027.002"}},
     Rule{"anomaly.foreign-layer", Category::anomaly, Severity::medium, Confidence::high, "Layer is fetched from a foreign address",
          "Clients download the layer from a URL that the manifest names, so that its bytes never passed an audit.", do_not_use, {"T1105"}},
     Rule{"anomaly.layer-count", Category::anomaly, Severity::medium, Confidence::high, "Manifest and config name different numbers of layers",
@@ -75,6 +78,7 @@ struct Family {
 };
 // The first that the diagnostic contains.
 constexpr std::array families = {
+    Family{"obfuscation.upx-", "obfuscation.packed-program"}, Family{"obfuscation.too-many-programs", "obfuscation.packed-program"},
     Family{"-after-end", "hidden-content.archive-slack"},    Family{"tar-padding", "hidden-content.archive-slack"},  Family{"tar-undecodable", "hidden-content.archive-slack"},
     Family{"header-slack", "hidden-content.archive-slack"},  Family{"hidden-content.", "hidden-content.trailing-data"}, Family{"integrity.", "integrity.document-digest"},
     Family{"anomaly.tar-", "anomaly.archive-ambiguous"},     Family{"anomaly.zip-", "anomaly.archive-ambiguous"},    Family{"anomaly.ar-", "anomaly.archive-ambiguous"},

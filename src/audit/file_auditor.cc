@@ -5,9 +5,11 @@
 #include <optional>
 
 #include "audit/audit_rules.h"
+#include "audit/carried_program.h"
 #include "audit/encoded_text.h"
 #include "audit/unpack.h"
 #include "base/text.h"
+#include "format/elf_packing.h"
 
 namespace lazaret::audit {
 namespace {
@@ -29,7 +31,7 @@ struct Level {
 };
 
 bool is_limit(std::string_view rule) {
-  for (const std::string_view part : {"bomb", "window", "too-many", "too-large", "encrypted", "method", "long-path", "depth", "thin", "stripped", "sparse"}) {
+  for (const std::string_view part : {"bomb", "window", "too-many", "too-large", "encrypted", "method", "long-path", "depth", "thin", "stripped", "sparse", "upx", "too-many-programs"}) {
     if (rule.find(part) != std::string_view::npos) return true;
   }
   return false;
@@ -149,6 +151,7 @@ class FileAuditor::Impl {
   bool scan(const Content& content, HitTable& table);
   void inspect_encoded(const Content& content, const Level& level, const std::vector<std::uint64_t>& marks);
   void inspect_nested(const Content& content, const Level& level);
+  void inspect_programs(const Content& content, const Level& level, const format::ElfFile* elf);
   void inspect_derived(std::string text, std::string step, const Content& parent, const Level& level);
   void run_yara(const Content& content, const Level& level);
 
@@ -283,7 +286,9 @@ void FileAuditor::Impl::inspect(const Content& content, const Level& level) {
     view.hits = table.by_detector[d];
     detector.inspect(view, report);
   }
-  if (elf && content.first && content.whole()) {
+  // A program that was cut out of other bytes may lack its end; that says nothing of it.
+  const bool carved = !level.nested.empty() && level.nested.back().starts_with(carved_prefix);
+  if (elf && content.first && content.whole() && !carved) {
     for (const Diagnostic& diagnostic : elf->diagnostics) note(diagnostic, level);
   }
   const std::vector<std::uint64_t> marks = std::move(table.marks);
@@ -299,6 +304,7 @@ void FileAuditor::Impl::inspect(const Content& content, const Level& level) {
   for (auto& [text, step] : report.take_derived()) inspect_derived(std::move(text), std::move(step), content, level);
   inspect_encoded(content, level, marks);
   if (content.whole()) inspect_nested(content, level);
+  inspect_programs(content, level, elf ? &*elf : nullptr);
 }
 
 bool FileAuditor::Impl::scan(const Content& content, HitTable& table) {
@@ -374,6 +380,23 @@ void FileAuditor::Impl::inspect_nested(const Content& content, const Level& leve
   }
   Members members(*this, level);
   unpack(kind, content.path, content.bytes, unpack_limits(level), members);
+}
+
+// Programs packed or carried by this file. The members of containers are found as such.
+void FileAuditor::Impl::inspect_programs(const Content& content, const Level& level, const format::ElfFile* elf) {
+  if (is_container(content.type.kind)) return;
+  const std::vector<std::uint64_t> magic = find_elf_magic(content.bytes);
+  if (elf == nullptr && magic.empty()) return;
+  if (nested_left_ == 0) {
+    add_incomplete(content.bytes.size(), "the nested content of this file is larger than the limit", level);
+    return;
+  }
+  Members members(*this, level);
+  if (elf != nullptr && content.whole() && !unpack_upx(content.bytes, *elf, content.mode, unpack_limits(level), members) &&
+      format::packing_of(content.bytes, *elf).packed) {
+    add_incomplete(content.bytes.size(), "a packed program that lazaret cannot unpack", level);
+  }
+  carve_programs(content.bytes, content.offset, magic, members);
 }
 
 void FileAuditor::Impl::run_yara(const Content& content, const Level& level) {

@@ -138,6 +138,9 @@ TEST(ElfPacker, OrdinaryPrograms) {
   elf.extra_memory = 1 << 20;
   EXPECT_EQ(packer(elf), Ids{}) << "with section headers";
   elf.section_headers = false;
+  elf.extra_memory = 0;
+  EXPECT_EQ(packer(elf), Ids{"obfuscation.packed-elf"}) << "code that is random data";
+  elf.extra_memory = 1 << 20;
   elf.data = std::string(64 * 1024, '\x90');
   EXPECT_EQ(packer(elf), Ids{}) << "a stripped program with a large .bss";
   elf.section_headers = true;

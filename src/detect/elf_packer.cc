@@ -1,20 +1,20 @@
 // Executables whose code is unpacked when they start, so that what lies in the file is not what
 // runs: UPX, UPX with its marks removed, other packers, and programs that carry another program.
 //
-// UPX writes an ELF file without section headers, with a first loadable segment that is much larger
-// in memory than in the file, and "UPX!" behind the program headers and at the end. Malware changes
-// the marks so that `upx -d` and signatures fail; the structure and the entropy stay. Honest builds
-// use unaltered UPX to make images smaller, so that by itself says little.
+// Malware changes UPX's marks so that `upx -d` and signatures fail; the blocks that the stub reads
+// (format/upx.h) and the entropy (format/elf_packing.h) stay. Honest builds use unaltered UPX to
+// make images smaller, so that by itself says little.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <string>
 #include <string_view>
 
 #include "base/bytes.h"
 #include "detect/detector.h"
+#include "format/elf_packing.h"
+#include "format/upx.h"
 
 namespace lazaret::detect {
 namespace {
@@ -25,17 +25,17 @@ constexpr Rule rules[] = {
      .severity = Severity::low,
      .confidence = Confidence::high,
      .title = "Executable packed with UPX",
-     .explanation = "What runs is unpacked in memory and was not looked at. Honest builds use UPX "
-                    "to save space.",
-     .remediation = "Unpack it with `upx -d` and scan the result, or build without UPX.",
+     .explanation = "What runs is unpacked in memory. It was unpacked here too and audited; where "
+                    "that failed, the audit is incomplete. Honest builds use UPX to save space.",
+     .remediation = "Build without UPX, so that the program can be compared with its source.",
      .attack = {"T1027.002"}},
     {.id = "obfuscation.upx-altered",
      .category = Category::obfuscation,
      .severity = Severity::high,
      .confidence = Confidence::high,
      .title = "Executable packed with UPX whose marks were altered",
-     .explanation = "The file has UPX's traces but not all of its marks, so that `upx -d` fails. "
-                    "No build tool does that by itself.",
+     .explanation = "The file is built as UPX builds it, or has UPX's traces, but not all of its "
+                    "marks, so that `upx -d` fails. No build tool does that by itself.",
      .remediation = "Treat it as malware.",
      .attack = {"T1027.002"}},
     {.id = "obfuscation.packed-elf",
@@ -43,8 +43,9 @@ constexpr Rule rules[] = {
      .severity = Severity::high,
      .confidence = Confidence::medium,
      .title = "Packed executable",
-     .explanation = "The program has no section headers, asks for much more memory than it has "
-                    "content, and that content looks like compressed or encrypted data.",
+     .explanation = "No section header describes the program's code, and what is loaded looks like "
+                    "compressed or encrypted data that is unpacked when it starts. It could not be "
+                    "looked at.",
      .remediation = "Find where it comes from; have it looked at by somebody who can unpack it.",
      .attack = {"T1027.002"}},
     {.id = "obfuscation.elf-in-elf",
@@ -63,87 +64,42 @@ constexpr engine::Pattern patterns[] = {
     engine::regex("\\x7fELF[\\x01\\x02]\\x01\\x01[\\x00\\x03]\\x00{8}[\\x02\\x03]\\x00"),
 };
 
-// Bits per byte (0 to 8).
-double entropy(Bytes bytes) {
-  if (bytes.empty()) return 0;
-  std::array<std::uint64_t, 256> counts{};
-  for (const std::uint8_t byte : bytes) ++counts[byte];
-  double bits = 0;
-  for (const std::uint64_t count : counts) {
-    if (count == 0) continue;
-    const double share = static_cast<double>(count) / static_cast<double>(bytes.size());
-    bits -= share * std::log2(share);
-  }
-  return bits;
-}
-
 bool contains(Bytes bytes, std::string_view part) {
   return as_text(bytes).find(part) != std::string_view::npos;
-}
-
-struct Layout {
-  bool plausible = false;  // no sections, more memory than content, entry inside a segment
-  std::uint64_t file_bytes = 0, memory_bytes = 0;
-  Bytes largest;  // content of the largest loadable segment
-};
-
-Layout layout_of(const FileView& file) {
-  Layout layout;
-  constexpr std::uint32_t pt_load = 1;
-  const format::ElfFile& elf = *file.elf;
-  std::uint64_t largest = 0;
-  bool entry_inside = false;
-  std::size_t loads = 0;
-  for (const format::ElfSegment& segment : elf.segments) {
-    if (segment.type != pt_load) continue;
-    ++loads;
-    layout.file_bytes += std::min(segment.file_size, file.file_size);
-    layout.memory_bytes += std::min<std::uint64_t>(segment.memory_size, 1ull << 32);
-    if (elf.entry >= segment.address && elf.entry - segment.address < segment.file_size)
-      entry_inside = true;
-    const Bytes content = clamp(file.content, segment.offset, segment.file_size);
-    if (content.size() > largest) {
-      largest = content.size();
-      layout.largest = content;
-    }
-  }
-  layout.plausible = elf.sections.empty() && loads >= 1 && loads <= 5 && entry_inside &&
-                     layout.file_bytes >= 4096 &&
-                     layout.memory_bytes > layout.file_bytes + layout.file_bytes / 2;
-  return layout;
 }
 
 void inspect_packer(const FileView& file, FileReport& report) {
   if (file.content_offset != 0) return;
   const format::ElfFile& elf = *file.elf;
-  if (!elf.valid || (elf.type != 2 && elf.type != 3) || !elf.sections.empty()) return;
-  const Layout layout = layout_of(file);
-  const Bytes head = clamp(file.content, 0, 1024);
-  const bool head_mark = contains(head, "UPX!");
+  if (!elf.valid || (elf.type != 2 && elf.type != 3)) return;
+  const format::ElfPacking packing = format::packing_of(file.content, elf);
+  if (!packing.unlisted_code) return;
+  const format::UpxFile upx = format::find_upx(file.content, elf);
+  const bool head_mark = contains(clamp(file.content, 0, 1024), "UPX!");
   const std::uint64_t size = file.content.size();
-  const Bytes tail = clamp(file.content, size < 512 ? 0 : size - 512, 512);
-  const bool tail_mark = contains(tail, "UPX!");
-  if (!layout.plausible && !head_mark) return;
-  // A megabyte from behind the headers decides; the stub and the headers are plain code.
-  const Bytes sample = clamp(layout.largest, layout.largest.size() > 8192 ? 4096 : 0, 1u << 20);
-  const double bits = entropy(sample);
+  const bool tail_mark = contains(clamp(file.content, size < 512 ? 0 : size - 512, 512), "UPX!");
   const bool stub_text = contains(file.content, "$Info: This file is packed with the UPX") ||
                          contains(file.content, "PROT_EXEC|PROT_WRITE failed");
 
   FileFinding finding;
-  if (head_mark && (tail_mark || !file.whole())) {
+  if (upx.found ? upx.marked : head_mark && (tail_mark || !file.whole())) {
     finding.rule = &rules[0];
-  } else if (head_mark || (tail_mark && layout.plausible) || (stub_text && layout.plausible)) {
+  } else if (upx.found || head_mark || ((tail_mark || stub_text) && packing.expands)) {
     finding.rule = &rules[1];
-  } else if (layout.plausible && bits > 7.4 && sample.size() >= 16 * 1024) {
+  } else if (packing.packed) {
     finding.rule = &rules[2];
   } else {
     return;
   }
   finding.evidence = fmt::format(
-      "no section headers; {} bytes of content for {} bytes of memory; {:.2f} bits per byte{}{}{}",
-      layout.file_bytes, layout.memory_bytes, bits, head_mark ? "; UPX! in front" : "",
+      "{}; {} bytes of content for {} bytes of memory; {:.2f} bits per byte{}{}{}",
+      elf.sections.empty() ? "no section headers" : "section headers that do not describe the code",
+      packing.file_bytes, packing.memory_bytes, packing.entropy, head_mark ? "; UPX! in front" : "",
       tail_mark ? "; UPX! at the end" : "", stub_text ? "; UPX stub" : "");
+  if (upx.found) {
+    finding.offset = upx.begin;
+    finding.evidence += fmt::format("; {} UPX blocks, {} bytes unpacked", upx.blocks.size(), upx.unpacked);
+  }
   report.add(std::move(finding));
 }
 

@@ -17,7 +17,7 @@ struct ElfSample {
   std::vector<std::string> exports, imports;  // functions
   std::string data;                           // behind the tables
   std::uint64_t extra_memory = 0;             // of the loadable segment, beyond the file
-  bool section_headers = true;                // one empty section, as unstripped layouts have
+  bool section_headers = true;                // one section of code over everything
 
   std::string build() const {
     std::string dynamic_strings(1, '\0');
@@ -112,7 +112,17 @@ struct ElfSample {
     file += dynamic;
     if (!interpreter.empty()) file += interpreter + '\0';
     file += data;
-    if (section_headers) file.resize(file.size() + 64, '\0');
+    if (section_headers) {
+      put(file, 0, 4);
+      put(file, 1, 4);  // SHT_PROGBITS
+      put(file, 6, 8);  // SHF_ALLOC | SHF_EXECINSTR
+      put(file, 0, 8);
+      put(file, 0, 8);
+      put(file, sections_at, 8);
+      put(file, 0, 8);
+      put(file, 1, 8);
+      put(file, 0, 8);
+    }
     return file;
   }
 
