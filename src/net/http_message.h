@@ -100,7 +100,8 @@ struct LengthOnly {
 using ResponseBody = std::variant<std::monostate, std::string, std::shared_ptr<const std::string>,
                                   FileRegion, GeneratedBody, LengthOnly>;
 
-// The server adds Date, Content-Length or Transfer-Encoding, and Connection; handlers do not. To a
+// The server adds Date, Content-Length or Transfer-Encoding, and Connection; handlers do not. Bytes of values
+// that must not stand there (CR, LF, NUL, other controls) are sent as spaces. To a
 // HEAD request a handler answers as to GET: the body is left away by the server.
 struct Response {
   int status = 200;
@@ -108,7 +109,7 @@ struct Response {
   ResponseBody body;
   bool close = false;  // end the connection afterwards
 
-  // Appends a field. Bytes that must not stand in a field value (CR, LF, NUL, other controls) become spaces.
+  // Appends a field.
   Response& add(std::string_view name, std::string_view value);
 };
 

@@ -18,7 +18,6 @@
 // Everything of Exchange is thread-safe. Callbacks are never called with a lock held.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -116,14 +115,14 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   // The response; the first call counts, later ones do nothing and return false.
   virtual bool respond(Response response) = 0;
-  bool responded() const { return responded_.load(std::memory_order_acquire); }
+  virtual bool responded() const = 0;
 
   // Runs a job on a worker thread. When too many wait already, the request is answered 503 and the
   // job dropped.
   virtual void run(std::function<void()> job) = 0;
 
-  // Gives the body to `receiver`; once for a request, only while no response was given. A request without
-  // body goes straight to finish(). Beyond `max_bytes`: fail(too_large), before anything is read when
+  // Gives the body to `receiver`, which must hold the ExchangePtr; once for a request, only while no response
+  // was given (else: fail(cut)). A request without body goes straight to finish(). Beyond `max_bytes`: fail(too_large), before anything is read when
   // Content-Length says so.
   virtual void receive(std::shared_ptr<BodyReceiver> receiver, std::uint64_t max_bytes) = 0;
   // The whole body, for small ones; `done` is called on a worker thread. Failures are answered by the server.
@@ -134,18 +133,17 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   virtual void set_deadline(std::chrono::milliseconds after, std::function<void()> expired) = 0;
 
   // Called once when the exchange is over, on any thread; at once when it is over already. For a suspended
-  // request whose client goes away this is the notice. Several may be added.
+  // request whose client goes away this is the notice. Several may be added. They must not hold the ExchangePtr:
+  // it would keep itself alive.
   virtual void on_end(std::function<void(const Outcome&)> ended) = 0;
   // Whether it is of no use to go on: the client is gone, or cut() was called.
-  bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
+  virtual bool cancelled() const = 0;
 
   // Ends the connection now, whatever is being sent: what the kernel holds unsent is thrown away.
   virtual void cut() = 0;
 
  protected:
   Request request_;
-  std::atomic<bool> responded_{false};
-  std::atomic<bool> cancelled_{false};
 };
 
 using Handler = std::function<void(const ExchangePtr&)>;
