@@ -69,6 +69,9 @@ constexpr std::array rules = {
          "Unpack it with `upx -d` and scan the result; if that fails, treat it as malware.", {"T1027.002"}},
     Rule{"anomaly.foreign-layer", Category::anomaly, Severity::medium, Confidence::high, "Layer is fetched from a foreign address",
          "Clients download the layer from a URL that the manifest names, so that its bytes never passed an audit.", do_not_use, {"T1105"}},
+    Rule{"dropper.payload-outside", Category::dropper, Severity::high, Confidence::medium, "Starts a file that is fetched when the container runs",
+         "One script fetches the file, another starts it: what runs is not in the image, and whoever controls the server decides what it is.",
+         "Fetch at build time, check a pinned digest, and start what was checked.", {"T1105", "T1204.003"}},
     Rule{"anomaly.layer-count", Category::anomaly, Severity::medium, Confidence::high, "Manifest and config name different numbers of layers",
          "Which layers a container has then depends on the reader.", do_not_use, {"T1027"}},
 };

@@ -19,6 +19,7 @@ using detect::Indicator;
 using format::FileKind;
 
 constexpr std::uint64_t kept_script_bytes = 128 << 10;
+constexpr std::uint64_t kept_text_bytes = 4 << 10;
 constexpr std::uint64_t kept_database_bytes = 64ull << 20;
 constexpr std::size_t evidence_bytes = 400;
 
@@ -28,6 +29,8 @@ struct Level {
   std::vector<std::string> chain;   // decoding steps
   unsigned depth = 0;
   std::uint64_t whole_file = 0;     // members up to this size are held whole here
+  // Where in the file the text stood that was decoded: what is found in it is shown there.
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> place;  // offset and line
 };
 
 bool is_limit(std::string_view rule) {
@@ -35,6 +38,27 @@ bool is_limit(std::string_view rule) {
     if (rule.find(part) != std::string_view::npos) return true;
   }
   return false;
+}
+
+std::uint64_t line_of(Bytes bytes, std::uint64_t offset) {
+  const Bytes before = clamp(bytes, 0, offset);
+  return 1 + static_cast<std::uint64_t>(std::count(before.begin(), before.end(), '\n'));
+}
+
+// All steps of `part` stand in `whole`, in their order, and there is at least one.
+bool is_part_of(const std::vector<std::string>& part, const std::vector<std::string>& whole) {
+  if (part.empty()) return false;
+  std::size_t at = 0;
+  for (const std::string& step : whole) at += at < part.size() && step == part[at];
+  return at == part.size();
+}
+
+void take_indicators(const LayerFinding& from, LayerFinding& to) {
+  for (const Indicator& indicator : from.indicators) {
+    const bool known = std::any_of(to.indicators.begin(), to.indicators.end(),
+                                   [&](const Indicator& other) { return other.type == indicator.type && other.value == indicator.value; });
+    if (!known) to.indicators.push_back(indicator);
+  }
 }
 
 // Hits of one scan, sorted into a list per detector. Kept per thread so that its memory is reused.
@@ -61,9 +85,11 @@ class FileAuditor::Impl {
 
   void audit(const FileInput& file) {
     begin(file);
-    if (file.first) ++outcome_.files;
-    outcome_.bytes += file.content.size();
-    keep(file);
+    if (file.script == nullptr) {
+      if (file.first) ++outcome_.files;
+      outcome_.bytes += file.content.size();
+      keep(file);
+    }
 
     Level level;
     level.whole_file = limits_.nested_whole_file_bytes;
@@ -73,6 +99,7 @@ class FileAuditor::Impl {
     content.gid = file.gid;
     content.first = file.first;
     content.digest = file.content_digest;
+    content.script = file.script;
     inspect(content, level);
     end(file.content, file.first && file.last);
   }
@@ -109,6 +136,7 @@ class FileAuditor::Impl {
     std::uint32_t mode = 0, uid = 0, gid = 0;
     bool first = true;
     ContentDigest* digest = nullptr;
+    const format::ShellScript* script = nullptr;
     bool whole() const { return bytes.size() == file_size; }
   };
   class Report;
@@ -152,7 +180,7 @@ class FileAuditor::Impl {
   void inspect_encoded(const Content& content, const Level& level, const std::vector<std::uint64_t>& marks);
   void inspect_nested(const Content& content, const Level& level);
   void inspect_programs(const Content& content, const Level& level, const format::ElfFile* elf);
-  void inspect_derived(std::string text, std::string step, const Content& parent, const Level& level);
+  void inspect_derived(std::string text, std::string step, std::uint64_t offset, const Content& parent, const Level& level);
   void run_yara(const Content& content, const Level& level);
 
   void add(const FileFinding& finding, const Content& content, const Level& level);
@@ -187,16 +215,20 @@ class FileAuditor::Impl::Report final : public detect::FileReport {
   void add_indicator(Indicator indicator, std::uint64_t) override {
     impl_.outcome_.indicators.emplace_back(std::move(indicator), impl_.path_);
   }
-  void add_derived(std::string text, std::string step, std::uint64_t) override {
-    derived_.emplace_back(std::move(text), std::move(step));
+  void add_derived(std::string text, std::string step, std::uint64_t offset) override {
+    derived_.push_back({std::move(text), std::move(step), offset});
   }
-  std::vector<std::pair<std::string, std::string>> take_derived() { return std::move(derived_); }
+  struct Derived {
+    std::string text, step;
+    std::uint64_t offset = 0;
+  };
+  std::vector<Derived> take_derived() { return std::move(derived_); }
 
  private:
   Impl& impl_;
   const Content& content_;
   const Level& level_;
-  std::vector<std::pair<std::string, std::string>> derived_;
+  std::vector<Derived> derived_;
 };
 
 // Takes what a container holds and audits it one level deeper.
@@ -231,6 +263,7 @@ class FileAuditor::Impl::Members final : public UnpackHandler {
  private:
   Level deeper(const std::string& name) const {
     Level level = level_;
+    level.place.reset();
     level.nested.push_back(name);
     ++level.depth;
     // Each level may hold one file whole while it looks inside: halving keeps the sum bounded.
@@ -263,6 +296,7 @@ void FileAuditor::Impl::inspect(const Content& content, const Level& level) {
   view.uid = content.uid;
   view.gid = content.gid;
   view.nesting = level.depth;
+  view.script = content.script;
   if (content.whole()) view.sha256 = sha256(content.bytes);
   if (content.digest != nullptr) *content.digest = content_digest(view.sha256);
 
@@ -294,14 +328,15 @@ void FileAuditor::Impl::inspect(const Content& content, const Level& level) {
   const std::vector<std::uint64_t> marks = std::move(table.marks);
   table.marks.clear();
 
-  if (ruleset_.yara() != nullptr) run_yara(content, level);
+  if (ruleset_.yara() != nullptr && content.script == nullptr) run_yara(content, level);
   if (level.depth >= limits_.nesting_depth) {
     if (is_container(content.type.kind)) {
       add_incomplete(content.bytes.size(), "nested deeper than the limit of " + std::to_string(limits_.nesting_depth) + " levels", level);
     }
     return;
   }
-  for (auto& [text, step] : report.take_derived()) inspect_derived(std::move(text), std::move(step), content, level);
+  for (Report::Derived& derived : report.take_derived()) inspect_derived(std::move(derived.text), std::move(derived.step), derived.offset, content, level);
+  if (content.script != nullptr && content.origin == detect::Origin::file) return;
   inspect_encoded(content, level, marks);
   if (content.whole()) inspect_nested(content, level);
   inspect_programs(content, level, elf ? &*elf : nullptr);
@@ -339,7 +374,7 @@ void FileAuditor::Impl::inspect_encoded(const Content& content, const Level& lev
     }
     for (auto& run : runs) {
       decoded_text_ += run.decoded.size();
-      inspect_derived(std::move(run.decoded), run.form == codec::EncodedRun::Form::base64 ? "base64" : "hex", content, level);
+      inspect_derived(std::move(run.decoded), run.form == codec::EncodedRun::Form::base64 ? "base64" : "hex", run.offset, content, level);
     }
     return;
   }
@@ -350,11 +385,11 @@ void FileAuditor::Impl::inspect_encoded(const Content& content, const Level& lev
     auto decoded = decode_around(content.bytes, end, &offset, &done);
     if (!decoded || decoded_text_ + decoded->size() > limits_.encoded_text_bytes) continue;
     decoded_text_ += decoded->size();
-    inspect_derived(std::move(*decoded), "base64", content, level);
+    inspect_derived(std::move(*decoded), "base64", offset, content, level);
   }
 }
 
-void FileAuditor::Impl::inspect_derived(std::string text, std::string step, const Content& parent, const Level& level) {
+void FileAuditor::Impl::inspect_derived(std::string text, std::string step, std::uint64_t offset, const Content& parent, const Level& level) {
   if (level.depth >= limits_.nesting_depth) {
     add_incomplete(text.size(), "encoded deeper than the limit of " + std::to_string(limits_.nesting_depth) + " levels", level);
     return;
@@ -362,6 +397,10 @@ void FileAuditor::Impl::inspect_derived(std::string text, std::string step, cons
   Level deeper = level;
   ++deeper.depth;
   deeper.chain.push_back(std::move(step));
+  if (!deeper.place && level.nested.empty()) {
+    const bool lines = format::is_text(parent.type.kind) || parent.origin != detect::Origin::file;
+    deeper.place = {parent.offset + offset, parent.offset == 0 && lines ? line_of(parent.bytes, offset) : 0};
+  }
   outcome_.bytes += text.size();
   Content content{parent.path, as_bytes(text), 0, text.size(), classify(as_bytes(text), ""), parent.origin};
   inspect(content, deeper);
@@ -442,13 +481,26 @@ void FileAuditor::Impl::add(const FileFinding& found, const Content& content, co
   finding.chain = level.chain;
   finding.chain.insert(finding.chain.end(), found.chain.begin(), found.chain.end());
   finding.indicators = found.indicators;
-  if (content.offset == 0 && (format::is_text(content.type.kind) || content.origin != detect::Origin::file)) {
-    const Bytes before = clamp(content.bytes, 0, found.offset);
-    finding.line = 1 + static_cast<std::uint64_t>(std::count(before.begin(), before.end(), '\n'));
+  if (level.place) {
+    finding.offset = level.place->first;
+    finding.line = level.place->second;
+  } else if (content.offset == 0 && (format::is_text(content.type.kind) || content.origin != detect::Origin::file)) {
+    finding.line = line_of(content.bytes, found.offset);
   }
-  // Overlapping windows see the same thing twice.
+  // Overlapping windows see the same thing twice, and so do the parser, which evaluates, and the search for encoded text: the longer way is the one to show.
   for (std::size_t i = first_finding_; i < outcome_.findings.size(); ++i) {
-    const LayerFinding& other = outcome_.findings[i];
+    LayerFinding& other = outcome_.findings[i];
+    if (other.rule == finding.rule && other.line == finding.line && finding.line != 0 && other.nested == finding.nested && other.chain != finding.chain) {
+      if (is_part_of(finding.chain, other.chain)) {
+        take_indicators(finding, other);
+        return;
+      }
+      if (is_part_of(other.chain, finding.chain)) {
+        take_indicators(other, finding);
+        other = std::move(finding);
+        return;
+      }
+    }
     if (other.rule == finding.rule && other.offset == finding.offset && other.nested == finding.nested &&
         other.chain == finding.chain && other.evidence == finding.evidence) {
       return;
@@ -525,6 +577,11 @@ bool is_kept(std::string_view path, const format::FileType& type, std::uint64_t 
     if (database) return size <= kept_database_bytes;
   }
   if (size > kept_script_bytes) return false;
+  // Programs in other languages are kept where an image's own lie, not where libraries do.
+  const bool library = under("/usr/lib/") || under("/usr/share/") || under("/lib/") || path.find("/site-packages/") != std::string_view::npos ||
+                       path.find("/dist-packages/") != std::string_view::npos || path.find("/node_modules/") != std::string_view::npos ||
+                       path.find("/lib/python") != std::string_view::npos || under("/usr/include/");
+  if (type.kind == FileKind::script && !library) return true;
   if (type.kind == FileKind::script) return type.language == format::Language::shell || (mode & 0111) != 0;
   if (!format::is_text(type.kind)) return false;
   if (under("/etc/cron") || under("/var/spool/cron/") || under("/etc/profile") || under("/etc/init.d/") || under("/etc/systemd/") ||
@@ -536,6 +593,13 @@ bool is_kept(std::string_view path, const format::FileType& type, std::uint64_t 
                                       "/etc/bash.bashrc", "/root/.bashrc", "/root/.profile", "/etc/inittab", "/etc/supervisord.conf"}) {
     if (path == file) return true;
   }
+  using format::Language;
+  for (const Language language : {Language::python, Language::perl, Language::php, Language::ruby, Language::node, Language::lua, Language::systemd_unit}) {
+    if (!library && type.language == language) return true;
+  }
+  // Small texts that may be part of a script: data for base64 -d, a file with variables, a job.
+  if (!library && type.kind == FileKind::text && type.language == Language::none && size <= kept_text_bytes) return true;
+  if (under("/etc/periodic/") || under("/etc/sv/") || under("/etc/service/") || under("/docker-entrypoint") || under("/etc/local.d/")) return true;
   return type.language == format::Language::shell || type.language == format::Language::crontab ||
          ((mode & 0111) != 0 && type.language != format::Language::none);
 }

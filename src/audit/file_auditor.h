@@ -34,6 +34,8 @@ struct FileInput {
   detect::Origin origin = detect::Origin::file;
   std::uint32_t mode = 0, uid = 0, gid = 0;
   ContentDigest* content_digest = nullptr;  // filled in when `content` is the whole file
+  // The text as the image runs it: then only the detectors of text look at it, and what its commands come to. The file itself was audited with its layer.
+  const format::ShellScript* script = nullptr;
 };
 
 // Not thread-safe; cheap to make. `ruleset` and `limits` must outlive it.

@@ -120,12 +120,19 @@ class Merge {
       for (const KeptFile& file : layer->kept) paths.push_back(file.path);
     }
     const PackageIndex packages(root, paths);
-    const Reach reach = reach_of(root, manifest.config, [&](std::string_view path) {
+    const auto is_package_file = [&](std::string_view path) {
       const auto text = root.kept_text(path);
       if (!text) return false;
       const Digest md5 = hash(HashAlgorithm::md5, as_bytes(*text)), sha1 = hash(HashAlgorithm::sha1, as_bytes(*text));
       return packages.unmodified_package(path, as_text(md5.bytes()), as_text(sha1.bytes())).has_value();
+    };
+    shown_.clear();
+    const FlowResult flow = follow_image(root, manifest.config, is_package_file, [&](const FlowRun& run) {
+      if (!run.file || !is_package_file(run.path)) add_run(run, manifest.digest.str(), root, packages);
     });
+    for (const FlowOutside& outside : flow.outside) add_outside(outside, manifest.digest.str(), root);
+    if (flow.cut) report_.incomplete.push_back({"", "config", 0, "what the image starts branches out further than the limit; the rest was not followed"});
+    const Reach& reach = flow.reach;
     for (std::size_t i = 0; i < layers.size(); ++i) add_layer(*layers[i], i, manifest.digest.str(), root, packages, reach);
     inspect_image(manifest, root, reach);
   }
@@ -200,7 +207,6 @@ class Merge {
     const format::ImageConfig& config = manifest.config;
     FileOutcome run, built;
     FileAuditor running(ruleset_, limits_, run), building(ruleset_, limits_, built);
-    for (const ConfigCommand& command : config_commands(config)) audit_text(running, command.path, command.text, Origin::config);
     for (const std::string& variable : config.env) {
       const auto equals = variable.find('=');
       const std::string name = variable.substr(0, equals);
@@ -235,6 +241,71 @@ class Merge {
     for (const auto& [indicator, path] : outcome.indicators) index_of(indicator);
   }
 
+  // What the detectors say of a text as the image runs it.
+  void add_run(const FlowRun& run, const std::string& manifest, const RootFileSystem& root, const PackageIndex& packages) {
+    FileOutcome outcome;
+    FileAuditor auditor(ruleset_, limits_, outcome);
+    FileInput input;
+    input.path = run.path;
+    input.content = as_bytes(run.content);
+    input.file_size = run.content.size();
+    input.type = format::classify(clamp(input.content, 0, 4096), run.content.size(), run.path);
+    input.script = &run.script;
+    input.origin = run.file || run.path.starts_with('/') ? Origin::file : Origin::config;
+    if (input.origin == Origin::config) input.type = {format::FileKind::script, format::Language::shell};
+    if (!format::is_text(input.type.kind)) input.type.kind = format::FileKind::script;
+    std::string layer;
+    if (run.file) {
+      input.entry = run.file->entry;
+      input.mode = run.file->record.mode;
+      layer = root.layers()[run.file->layer]->diff_id.str();
+    } else if (input.origin == Origin::config) {
+      report_.bytes += run.content.size();
+    }
+    auditor.audit(input);
+    for (const LayerFinding& finding : outcome.findings) {
+      Context context;
+      context.reached = true;
+      if (run.file) {
+        if (const auto package = packages.unmodified_package(finding.path, finding.md5, finding.sha1)) {
+          context.package_file = true;
+          context.package = *package;
+        }
+      }
+      // Readings with other arguments or branches say the same again.
+      std::set<std::string>& shown = shown_[place_of(finding, layer)];
+      if (shown.size() >= 3 || !shown.insert(finding.evidence).second) continue;
+      add(finding, manifest, layer, run.file.has_value(), context, run.chain);
+    }
+    for (const LayerIncomplete& part : outcome.incomplete) report_.incomplete.push_back({layer, part.path, part.bytes, part.reason});
+    for (const auto& [indicator, path] : outcome.indicators) index_of(indicator);
+  }
+
+  void add_outside(const FlowOutside& outside, const std::string& manifest, const RootFileSystem& root) {
+    const RuleDocument* document = ruleset_.find("dropper.payload-outside");
+    LayerFinding finding;
+    finding.rule = document->id;
+    finding.severity = document->severity;
+    finding.confidence = document->confidence;
+    finding.path = outside.starter;
+    finding.line = outside.line;
+    finding.evidence = fmt::format("{} is fetched{}{} and started", outside.path, outside.url.empty() ? "" : " from ", outside.url);
+    if (!outside.url.empty()) finding.indicators.push_back({"url", outside.url, false});
+    Context context;
+    context.reached = true;
+    std::string layer;
+    const auto found = root.find_exact(outside.starter);
+    if (found) layer = root.layers()[found->layer]->diff_id.str();
+    add(finding, manifest, layer, found.has_value(), context, outside.chain);
+  }
+
+  // Where a finding stands, for telling whether a text that runs said it already.
+  static std::string place_of(const LayerFinding& finding, const std::string& layer) {
+    std::string place = finding.rule + '\n' + layer + '\n' + finding.path + '\n' + std::to_string(finding.line);
+    for (const std::string& name : finding.nested) place += '\n' + name;
+    return place;
+  }
+
   void add_layer(const LayerAudit& layer, std::size_t number, const std::string& manifest, const RootFileSystem& root,
                  const PackageIndex& packages, const Reach& reach) {
     const bool new_layer = counted_.insert(layer.diff_id.str()).second;
@@ -265,6 +336,8 @@ class Merge {
         context.documentation = is_documentation_path(finding.path) && (entry.mode & 0111) == 0 &&
                                 entry.file_type.kind != format::FileKind::elf && entry.file_type.kind != format::FileKind::pe;
       }
+      // Seen as it runs, with what is known then: that says more.
+      if (context.reached && finding.line != 0 && shown_.contains(place_of(finding, layer.diff_id.str()))) continue;
       add(finding, manifest, layer.diff_id.str(), visible, context, chain);
     }
   }
@@ -327,6 +400,8 @@ class Merge {
     finding.location = {manifest, layer, from.path, from.offset, from.line, visible, from.nested};
     finding.evidence = from.evidence;
     finding.chain = reached_by;
+    const std::string place = from.line != 0 ? fmt::format("{}:{}", from.path, from.line) : from.path;
+    if (!reached_by.empty() && from.path.starts_with('/') && reached_by.back() != place) finding.chain.push_back(place);
     finding.chain.insert(finding.chain.end(), from.chain.begin(), from.chain.end());
     finding.context = context;
     for (const detect::Indicator& indicator : from.indicators) finding.indicators.push_back(index_of(indicator));
@@ -376,6 +451,7 @@ class Merge {
   std::set<std::string> used_;     // keys of blobs that manifests refer to
   std::set<std::string> counted_;  // diff_ids whose bytes have been counted
   std::map<std::string, std::size_t> by_id_;
+  std::map<std::string, std::set<std::string>> shown_;  // of texts that run, evidence by place
   std::map<std::pair<std::string, std::string>, std::size_t> indicators_;
   bool cut_ = false;
 };

@@ -1,126 +1,110 @@
 #include "audit/reach.h"
 
 #include <algorithm>
-#include <deque>
+#include <array>
 
 #include "audit/paths.h"
 #include "base/text.h"
+#include "format/service_config.h"
 #include "format/shell.h"
 
 namespace lazaret::audit {
 namespace {
 
-constexpr std::size_t files_limit = 4096, chain_limit = 16;
-
-// Words of a script that are files of the image: the program, and every argument that names one (`python /app/x.py`, `. /lib.sh`, `sh ./run.sh`).
-class Walk {
- public:
-  Walk(const RootFileSystem& root, const format::ImageConfig& config)
-      : root_(root), working_dir_(config.working_dir.empty() ? "/" : canonical_path(config.working_dir)) {
-    std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    for (const std::string& variable : config.env) {
-      if (variable.starts_with("PATH=")) path = variable.substr(5);
-    }
-    for (const std::string_view folder : split(path, ':')) folders_.emplace_back(folder);
-  }
-
-  void start(const std::string& origin, std::string_view text) {
-    follow_text(text, {origin}, working_dir_);
-    drain();
-  }
-
-  // A file that runs by itself (cron, profile, init).
-  void start_file(const std::string& path, const std::string& origin) {
-    reach(path, {origin});
-    drain();
-  }
-
-  Reach take() { return std::move(reach_); }
-
- private:
-  struct Step {
-    std::string path;
-    std::vector<std::string> chain;
-  };
-
-  void drain() {
-    while (!queue_.empty()) {
-      const Step step = std::move(queue_.front());
-      queue_.pop_front();
-      if (const auto text = root_.kept_text(step.path)) follow_text(*text, step.chain, std::string(folder_of(step.path)), step.path);
-    }
-  }
-
-  void reach(const std::string& path, std::vector<std::string> chain) {
-    const auto found = root_.find(path);
-    if (!found || found->record.type == format::TarType::directory || reach_.size() >= files_limit) return;
-    std::string real = found->record.path;
-    if (found->record.type == format::TarType::hard_link) {
-      reach_.emplace(canonical_path(found->record.link_target), chain);
-    }
-    if (!reach_.emplace(real, chain).second) return;
-    if (chain.size() < chain_limit) queue_.push_back({std::move(real), std::move(chain)});
-  }
-
-  void follow_text(std::string_view text, const std::vector<std::string>& chain, const std::string& folder, const std::string& file = "") {
-    const format::ShellScript script = format::parse_shell(text);
-    for (const format::ShellCommand& command : script.commands) {
-      std::vector<std::string> next = chain;
-      if (!file.empty()) next.push_back(file + ":" + std::to_string(command.line));
-      const std::size_t program_index = format::program_word(command);
-      for (std::size_t i = 0; i < command.words.size(); ++i) {
-        const std::string& word = command.words[i].text;
-        if (word.empty() || word.size() > 4096) continue;
-        if (word.front() == '/') {
-          reach(word, next);
-        } else if (word.find('/') != std::string::npos) {
-          reach(folder + "/" + word, next);
-          if (folder != working_dir_) reach(working_dir_ + "/" + word, next);
-        } else if (i == program_index) {
-          look_up(word, next);
-        } else if (i > 0) {
-          // A bare name as an argument is a file when an interpreter or a wrapper is given it.
-          const auto before = command.words[0].text;
-          const auto slash = before.rfind('/');
-          const std::string_view program = slash == std::string::npos ? std::string_view(before) : std::string_view(before).substr(slash + 1);
-          if (format::is_interpreter(program) || program == "." || program == "source" || program == "java") {
-            reach(working_dir_ + "/" + word, next);
-          } else if (i < 4) {
-            look_up(word, next);
-          }
-        }
-      }
-    }
-  }
-
-  void look_up(const std::string& name, const std::vector<std::string>& chain) {
-    for (const std::string& folder : folders_) {
-      if (root_.find(folder + "/" + name)) {
-        reach(folder + "/" + name, chain);
-        return;
-      }
-    }
-  }
-
-  const RootFileSystem& root_;
-  const std::string working_dir_;
-  std::vector<std::string> folders_;
-  std::deque<Step> queue_;
-  Reach reach_;
+struct Place {
+  std::string_view path;  // of a folder when it ends in a slash
+  std::string_view starter;
 };
 
-// Files that an init system, cron or a login runs without anybody asking.
-bool runs_by_itself(std::string_view path) {
-  for (const std::string_view folder : {"/etc/cron.d/", "/etc/cron.hourly/", "/etc/cron.daily/", "/etc/cron.weekly/", "/etc/cron.monthly/", "/var/spool/cron/",
-                                        "/etc/crontabs/", "/etc/profile.d/", "/etc/cont-init.d/", "/etc/services.d/", "/etc/s6-overlay/", "/etc/init.d/",
-                                        "/docker-entrypoint.d/", "/etc/systemd/system/"}) {
-    if (path.starts_with(folder)) return true;
+// What runs without being asked for, and by whom. An image may be started with another command than its own, so that nobody need run cron or init in it
+// for these to count.
+constexpr std::array places = {
+    Place{"/etc/cron.d/", "cron"},           Place{"/etc/cron.hourly/", "cron"},    Place{"/etc/cron.daily/", "cron"},       Place{"/etc/cron.weekly/", "cron"},
+    Place{"/etc/cron.monthly/", "cron"},     Place{"/var/spool/cron/", "cron"},     Place{"/etc/crontabs/", "cron"},         Place{"/etc/crontab", "cron"},
+    Place{"/etc/periodic/", "cron"},         Place{"/etc/anacrontab", "cron"},      Place{"/etc/profile.d/", "login shell"}, Place{"/etc/profile", "login shell"},
+    Place{"/etc/bash.bashrc", "login shell"}, Place{"/etc/bashrc", "login shell"},  Place{"/etc/zsh/", "login shell"},       Place{"/root/.bashrc", "login shell"},
+    Place{"/root/.profile", "login shell"},  Place{"/root/.bash_profile", "login shell"}, Place{"/root/.bash_login", "login shell"}, Place{"/root/.zshrc", "login shell"},
+    Place{"/root/.bash_logout", "login shell"}, Place{"/etc/update-motd.d/", "login shell"},
+    Place{"/etc/init.d/", "init"},           Place{"/etc/rc.local", "init"},        Place{"/etc/rc.d/", "init"},             Place{"/etc/inittab", "init"},
+    Place{"/etc/local.d/", "init"},          Place{"/etc/cont-init.d/", "s6"},      Place{"/etc/services.d/", "s6"},         Place{"/etc/s6-overlay/", "s6"},
+    Place{"/etc/s6/", "s6"},                 Place{"/etc/cont-finish.d/", "s6"},    Place{"/custom-cont-init.d/", "s6"},     Place{"/etc/service/", "runit"},
+    Place{"/etc/sv/", "runit"},              Place{"/service/", "runit"},           Place{"/etc/runit/", "runit"},           Place{"/etc/my_init.d/", "init"},
+    Place{"/docker-entrypoint.d/", "entrypoint folder"}, Place{"/docker-entrypoint-init.d/", "entrypoint folder"}, Place{"/docker-entrypoint-initdb.d/", "entrypoint folder"},
+    Place{"/entrypoint.d/", "entrypoint folder"}, Place{"/etc/entrypoint.d/", "entrypoint folder"},
+    Place{"/etc/systemd/system/", "systemd"}, Place{"/usr/lib/systemd/system/", "systemd"}, Place{"/lib/systemd/system/", "systemd"}, Place{"/etc/systemd/user/", "systemd"},
+    Place{"/etc/supervisord.conf", "supervisord"}, Place{"/etc/supervisor/", "supervisord"}, Place{"/etc/supervisor.d/", "supervisord"}, Place{"/etc/supervisord.d/", "supervisord"},
+    Place{"/etc/ld.so.preload", "preload"},
+};
+
+// Who runs the file by itself; "" when nobody does.
+std::string_view starter_of(std::string_view path) {
+  for (const Place& place : places) {
+    if (place.path.ends_with('/') ? path.starts_with(place.path) : path == place.path) return place.starter;
   }
-  for (const std::string_view file : {"/etc/crontab", "/etc/profile", "/etc/bash.bashrc", "/etc/rc.local", "/root/.bashrc", "/root/.profile", "/root/.bash_profile",
-                                      "/etc/inittab", "/etc/supervisord.conf", "/etc/ld.so.preload"}) {
-    if (path == file) return true;
+  if (path.starts_with("/home/")) {
+    const std::string_view name = name_of_path(path);
+    for (const std::string_view file : {".bashrc", ".profile", ".bash_profile", ".zshrc"}) {
+      if (name == file) return "login shell";
+    }
   }
-  return path.starts_with("/etc/supervisor/");
+  return "";
+}
+
+bool is_user_table(std::string_view path) { return path.starts_with("/var/spool/cron/") || path.starts_with("/etc/crontabs/"); }
+bool is_system_table(std::string_view path) { return path.starts_with("/etc/cron.d/") || path == "/etc/crontab"; }
+
+// The jobs that a configuration file names; nothing when it is a script itself.
+std::vector<format::ServiceCommand> jobs_of(std::string_view path, std::string_view text, std::string_view starter) {
+  if (text.starts_with("#!")) return {};
+  if (starter == "cron" && is_user_table(path)) return format::cron_commands(text, false);
+  if (starter == "cron" && is_system_table(path)) return format::cron_commands(text, true);
+  if (starter == "systemd") return format::unit_commands(text);
+  if (starter == "supervisord") return format::supervisor_commands(text, nullptr);
+  if (path == "/etc/inittab") return format::inittab_commands(text);
+  return {};
+}
+
+void start_by_itself(const RootFileSystem& root, Flow& flow, const std::function<bool(std::string_view path)>& is_package_file) {
+  for (std::size_t layer = 0; layer < root.layers().size(); ++layer) {
+    for (const KeptFile& file : root.layers()[layer]->kept) {
+      const std::string_view starter = starter_of(file.path);
+      if (starter.empty() || !root.is_visible(layer, file.entry) || is_package_file(file.path)) continue;
+      const std::vector<format::ServiceCommand> jobs = jobs_of(file.path, file.text, starter);
+      const std::vector<std::string> chain = {std::string(starter)};
+      for (const format::ServiceCommand& job : jobs) flow.start_job(file.path, file.text, job.text, job.offset, job.variables, job.folder, chain);
+      // A table is no script, but a malformed one is looked at as a text.
+      if (jobs.empty()) flow.start_file(file.path, chain);
+    }
+  }
+}
+
+// Variables with which the image makes its programs load code.
+void start_variables(const format::ImageConfig& config, Flow& flow) {
+  for (const std::string& variable : config.env) {
+    const auto equals = variable.find('=');
+    if (equals == std::string::npos || equals + 1 >= variable.size()) continue;
+    const std::string name = variable.substr(0, equals), value = variable.substr(equals + 1);
+    const std::string path = "config.Env." + name;
+    if (name == "PROMPT_COMMAND") {
+      flow.start_command(path, value, static_cast<std::size_t>(-1));
+    } else if (name == "PYTHONPATH" || name == "PYTHONHOME") {
+      for (const std::string_view folder : split(value, ':')) {
+        for (const std::string_view file : {"/sitecustomize.py", "/usercustomize.py"}) {
+          if (!folder.empty()) flow.start_file(std::string(folder) + std::string(file), {path});
+        }
+      }
+    } else if (name == "BASH_ENV" || name == "ENV" || name == "PYTHONSTARTUP" || name == "NODE_OPTIONS" || name == "PERL5OPT" || name == "RUBYOPT" || name == "JAVA_TOOL_OPTIONS" ||
+               name == "JDK_JAVA_OPTIONS" || name == "_JAVA_OPTIONS" || name == "LD_PRELOAD" || name == "LD_AUDIT" || name == "PHP_INI_SCAN_DIR" || name == "ZDOTDIR" || name == "GIT_SSH" ||
+               name == "PAGER" || name == "EDITOR" || name == "PYTHONBREAKPOINT" || name == "PERL5DB" || name == "INPUTRC") {
+      for (std::size_t at = 0; at < value.size();) {
+        const auto end = std::min(value.find_first_of(" :=,;", at), value.size());
+        std::string word = value.substr(at, end - at);
+        if (word.starts_with("-r/")) word.erase(0, 2);
+        if (word.starts_with("/") || word.starts_with("./")) flow.start_file(word, {path});
+        at = end + 1;
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -135,6 +119,7 @@ std::vector<ConfigCommand> config_commands(const format::ImageConfig& config) {
   both.insert(both.end(), config.cmd.begin(), config.cmd.end());
   if (!config.entrypoint.empty()) {
     add("config.Entrypoint", format::quote_arguments(both));
+    if (!commands.empty()) commands.back().own_words = config.entrypoint.size();
   } else {
     add("config.Cmd", format::quote_arguments(config.cmd));
   }
@@ -159,15 +144,17 @@ std::vector<ConfigCommand> config_commands(const format::ImageConfig& config) {
   return commands;
 }
 
-Reach reach_of(const RootFileSystem& root, const format::ImageConfig& config, const std::function<bool(std::string_view path)>& is_package_file) {
-  Walk walk(root, config);
-  for (const ConfigCommand& command : config_commands(config)) walk.start(command.path, command.text);
-  for (std::size_t layer = 0; layer < root.layers().size(); ++layer) {
-    for (const KeptFile& file : root.layers()[layer]->kept) {
-      if (runs_by_itself(file.path) && root.is_visible(layer, file.entry) && !is_package_file(file.path)) walk.start_file(file.path, "runs by itself");
-    }
-  }
-  return walk.take();
+FlowResult follow_image(const RootFileSystem& root, const format::ImageConfig& config, const std::function<bool(std::string_view path)>& is_package_file,
+                        const Flow::Visit& visit) {
+  Flow flow(root, config, visit);
+  for (const ConfigCommand& command : config_commands(config)) flow.start_command(command.path, command.text, command.own_words);
+  start_variables(config, flow);
+  start_by_itself(root, flow, is_package_file);
+  FlowResult result;
+  result.outside = flow.outside();
+  result.cut = flow.cut();
+  result.reach = flow.take_reach();
+  return result;
 }
 
 }  // namespace lazaret::audit

@@ -1,12 +1,12 @@
-// What an image starts by itself: from the config's commands, cron, init, profile and preload to the files they run.
+// Where an image starts: the commands of its config, the variables that make programs load code, and the files that cron, init and logins run.
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "audit/flow.h"
 #include "audit/root_file_system.h"
 #include "format/image.h"
 
@@ -16,15 +16,19 @@ namespace lazaret::audit {
 struct ConfigCommand {
   std::string path;  // "config.Entrypoint", "config.Cmd", "config.Healthcheck", "config.OnBuild[2]", "config.Shell"
   std::string text;
+  std::size_t own_words = static_cast<std::size_t>(-1);  // words from here on are those of config.Cmd
 };
 std::vector<ConfigCommand> config_commands(const format::ImageConfig& config);
 
-// Paths that are started, each with the chain that leads there ("config.Entrypoint", "/run.sh:4"). Paths are those of the files themselves, symlinks
-// resolved.
-using Reach = std::map<std::string, std::vector<std::string>, std::less<>>;
+struct FlowResult {
+  Reach reach;
+  std::vector<FlowOutside> outside;
+  bool cut = false;
+};
 
+// Follows everything from where it starts; `visit` gets each text as it runs.
 // `is_package_file`: files of packages that run from cron or profile by themselves are no sign of anything, and are not followed.
-Reach reach_of(const RootFileSystem& root, const format::ImageConfig& config,
-               const std::function<bool(std::string_view path)>& is_package_file);
+FlowResult follow_image(const RootFileSystem& root, const format::ImageConfig& config, const std::function<bool(std::string_view path)>& is_package_file,
+                        const Flow::Visit& visit);
 
 }  // namespace lazaret::audit

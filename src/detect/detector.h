@@ -24,6 +24,7 @@
 #include "format/elf.h"
 #include "format/file_kind.h"
 #include "format/image.h"
+#include "format/shell.h"
 
 namespace lazaret::detect {
 
@@ -58,6 +59,9 @@ struct FileView {
   // The parsed ELF file; null when type.kind is not elf. For windows it was parsed from the first
   // window.
   const format::ElfFile* elf = nullptr;
+  // The parsed text when the image starts it, with what is known then of its variables, arguments
+  // and files; null when the file is looked at by itself.
+  const format::ShellScript* script = nullptr;
 
   std::string_view text() const { return as_text(content); }
   bool whole() const { return content.size() == file_size; }

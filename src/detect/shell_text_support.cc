@@ -56,6 +56,10 @@ std::string_view base_name(std::string_view path) {
 }  // namespace
 
 void for_each_shell_text(const FileView& file, const std::function<void(const ShellText&)>& visit) {
+  if (file.script != nullptr) {
+    visit({*file.script, file.text(), 0, true});
+    return;
+  }
   if (is_script(file) && file.content.size() <= script_limit) {
     visit({parsed(file), file.text(), 0, true});
     return;
@@ -199,6 +203,22 @@ FileFinding finding_at(const Rule& rule, const ShellText& text, const ShellComma
   finding.offset = text.offset + command.offset;
   finding.evidence = shell_line_at(text.text, command.offset);
   finding.chain = command.chain;
+  // What is only there once the text is evaluated is shown behind the line that leads to it.
+  std::string decoded = command.text();
+  for (const format::ShellRedirection& redirection : command.redirections) {
+    if (redirection.operation.starts_with("<<")) continue;
+    decoded += ' ';
+    if (redirection.fd >= 0) decoded += std::to_string(redirection.fd);
+    decoded += redirection.operation + redirection.target.text;
+  }
+  const std::string_view known = std::string_view(decoded).substr(0, decoded.find(' '));
+  const bool shown = finding.evidence.find(known) != std::string::npos &&
+                     std::all_of(command.words.begin(), command.words.end(), [&](const auto& word) {
+                       return finding.evidence.find(word.text) != std::string::npos;
+                     });
+  if (!shown && (command.nesting == format::ShellNesting::evaluation || !command.chain.empty() || text.script.origins.size() > 1)) {
+    finding.evidence = finding.evidence.substr(0, 200) + "  =>  " + decoded.substr(0, 300);
+  }
   return finding;
 }
 

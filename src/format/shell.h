@@ -26,7 +26,14 @@ struct ShellWord {
   bool is_static = true;     // false: a part is only known when the script runs
   bool quoted = false;       // any part was quoted
   bool glob = false;         // has an unquoted *, ? or [
+  std::uint32_t origin = 0;  // where its value comes from: index in ShellScript::origins
   std::uint64_t offset = 0;  // of its first character, like ShellCommand::offset
+};
+
+// A step that a value took before it became part of a word: "config.Env.P", "/opt/data", "base64".
+struct ShellOrigin {
+  std::string step;
+  std::uint32_t previous = 0;  // the step before; 0: there is none
 };
 
 struct ShellRedirection {
@@ -78,8 +85,15 @@ struct ShellCommand {
 struct ShellScript {
   // In the order of the text; inner commands before the outer one they feed.
   std::vector<ShellCommand> commands;
+  // Entry 0 stands for the script's own text.
+  std::vector<ShellOrigin> origins;
+  // Files that the script writes, as far as their content is known: what lies at the path when the
+  // script ends.
+  std::vector<std::pair<std::string, ShellWord>> files;
   // A limit was reached: nested too deep, too many commands, or expansions that grow without end.
   bool cut = false;
+  // A value was replaced in a branch that need not be taken: see ShellEnvironment::keep_values.
+  bool branches = false;
 };
 
 // Decompresses for static_output: `program` is "gzip", "xz", "bzip2" or "zstd". Nothing when the
@@ -88,6 +102,56 @@ using ShellDecompress =
     std::function<std::optional<std::string>(std::string_view program, std::string_view data)>;
 
 ShellScript parse_shell(std::string_view text, const ShellDecompress& decompress = nullptr);
+
+// A value from outside of a script, with the steps that it took to get there.
+struct ShellValue {
+  std::string text;
+  bool is_static = true;
+  std::vector<std::string> origin;
+};
+
+// What holds at the moment when a command runs. Valid during the call of on_command only.
+class ShellMoment {
+ public:
+  virtual ~ShellMoment() = default;
+  // Variables that the command's own process gets (exported and assigned in front of it), or, with
+  // `all`, what a sourced file sees.
+  virtual std::vector<std::pair<std::string, ShellValue>> variables(const ShellCommand& command,
+                                                                    bool all) const = 0;
+  // One of them; "" when it is not set or not known.
+  virtual std::string variable(std::string_view name) const = 0;
+  virtual ShellValue value_of(const ShellWord& word) const = 0;
+  // The working directory, as far as it is known.
+  virtual const std::string& folder() const = 0;
+  // $1 ... as the script has them now; nothing when they are not known.
+  virtual std::optional<std::vector<ShellValue>> arguments() const = 0;
+};
+
+// The surroundings of a script, for readers that know them: variables, arguments, other files.
+struct ShellEnvironment {
+  std::vector<std::pair<std::string, ShellValue>> variables;  // exported
+  std::optional<std::vector<ShellValue>> arguments;  // $1 ...
+  std::string name;                                  // $0
+  std::string folder = "/";
+  // The content of a file by its absolute path; nothing when it is not known.
+  std::function<std::optional<std::string>(std::string_view path)> read_file;
+  ShellDecompress decompress;
+  // Called for each command, in the order in which they are read.
+  std::function<void(const ShellCommand& command, const ShellMoment& moment)> on_command;
+  // Values that are known are not replaced in branches that need not be taken: the script as it
+  // runs when its conditions do not hold.
+  bool keep_values = false;
+  // Bytes that expansions and evaluations may produce; what was used is taken off. Null: by the
+  // size of the text.
+  std::uint64_t* work = nullptr;
+};
+ShellScript parse_shell(std::string_view text, const ShellEnvironment& environment);
+
+// An absolute path without ".", ".." and doubled slashes; `folder` is where a relative one begins.
+std::string absolute_path(std::string_view folder, std::string_view path);
+
+// The steps of an origin, first to last.
+std::vector<std::string> origin_steps(const ShellScript& script, std::uint32_t origin);
 
 // The same for an argument vector, such as an image's Entrypoint and Cmd: nothing is expanded but
 // what a shell among the arguments is told to run.

@@ -62,7 +62,7 @@ bool feeds_input(const ShellRedirection& redirection) {
 }
 
 void Parser::evaluate(std::string_view body, std::uint64_t base, bool fixed, std::string step,
-                      ShellNesting nesting, Inner& inner) {
+                      ShellNesting nesting, Inner& inner, std::uint32_t origin) {
   if (body.empty()) return;
   if (too_deep() || depth_ + nesting_ + 1 >= depth_limit || !state_.spend(body.size() + 64)) {
     state_.script.cut = true;
@@ -70,6 +70,7 @@ void Parser::evaluate(std::string_view body, std::uint64_t base, bool fixed, std
   }
   const std::size_t first = state_.script.commands.size();
   std::vector<std::string> chain = chain_;
+  for (std::string& way : state_.origins.steps(origin)) chain.push_back(std::move(way));
   chain.push_back(std::move(step));
   Parser(state_, body, depth_ + nesting_ + 1, base, fixed, std::move(chain)).parse();
   for (std::size_t i = first; i < state_.script.commands.size(); ++i) {
@@ -88,22 +89,25 @@ void Parser::evaluate_word(const ShellWord& word, std::string step, const ShellC
       const auto at = static_cast<std::size_t>(word.offset - base_) + quote;
       if (at > text_.size() || !text_.substr(at).starts_with(word.text)) continue;
       return evaluate(text_.substr(at, word.text.size()), position(at), false, std::move(step),
-                      ShellNesting::evaluation, inner);
+                      ShellNesting::evaluation, inner, word.origin);
     }
   }
-  evaluate(word.text, command.offset, true, std::move(step), ShellNesting::evaluation, inner);
+  evaluate(word.text, command.offset, true, std::move(step), ShellNesting::evaluation, inner,
+           word.origin);
 }
 
 // Words that are a command of their own.
 void Parser::evaluate_words(const std::vector<ShellWord>& words, std::string step,
                             const ShellCommand& command, Inner& inner) {
   std::string line;
+  std::uint32_t origin = 0;
   for (const ShellWord& word : words) {
     if (!line.empty()) line += ' ';
     line += quote_arguments({word.text});
     if (!word.is_static) line += "\"$?\"";  // what is not known is not known there either
+    origin = state_.origins.join(origin, word.origin);
   }
-  evaluate(line, command.offset, true, std::move(step), ShellNesting::evaluation, inner);
+  evaluate(line, command.offset, true, std::move(step), ShellNesting::evaluation, inner, origin);
 }
 
 void Parser::evaluate_arguments(const ShellCommand& command, std::size_t program, Inner& inner) {
@@ -115,13 +119,19 @@ void Parser::evaluate_arguments(const ShellCommand& command, std::size_t program
   } else if (name == "eval") {
     if (next + 1 == words.size()) return evaluate_word(words[next], "eval", command, inner);
     std::string text;
-    for (std::size_t i = next; i < words.size(); ++i) text += words[i].text + ' ';
-    evaluate(text, command.offset, true, "eval", ShellNesting::evaluation, inner);
+    std::uint32_t origin = 0;
+    for (std::size_t i = next; i < words.size(); ++i) {
+      text += words[i].text + ' ';
+      origin = state_.origins.join(origin, words[i].origin);
+    }
+    evaluate(text, command.offset, true, "eval", ShellNesting::evaluation, inner, origin);
   } else if (name == "." || name == "source") {
     if (next < words.size() && is_standard_input(words[next].text)) {
       evaluate_input(command, feed(), inner);
     } else if (next < words.size() && !words[next].is_static) {
       evaluate_processes(command, inner);
+    } else if (next < words.size()) {
+      source_file(command, next, inner);
     }
   } else if (name == "trap") {
     if (next + 1 < words.size() && !words[next].text.starts_with('-'))
@@ -200,8 +210,12 @@ void Parser::evaluate_shell(const ShellCommand& command, std::size_t program, In
     return;
   }
   if (i < words.size() && !is_standard_input(words[i].text)) {
-    if (!words[i].is_static) evaluate_processes(command, inner);
-    return;  // a file
+    if (!words[i].is_static) {
+      evaluate_processes(command, inner);
+    } else {
+      run_file(command, i, std::string(words[i].text), inner);
+    }
+    return;
   }
   evaluate_input(command, feed(), inner);
 }
@@ -296,6 +310,7 @@ void Parser::evaluate_xargs(const ShellCommand& command, std::size_t program, In
         if (word.text.find(replaced) == std::string::npos) continue;
         if (!state_.spend(before * (line.size() + 1))) return;
         replace_all(word.text, replaced, line);
+        word.origin = state_.origins.join(word.origin, input.origin);
         if (!input.known) word.is_static = false;
       }
       evaluate_words(filled, "xargs", command, inner);
@@ -306,6 +321,7 @@ void Parser::evaluate_xargs(const ShellCommand& command, std::size_t program, In
     if (!state_.spend(part.size() + 64)) return;
     inside.emplace_back().text = part;
     inside.back().is_static = input.known;
+    inside.back().origin = input.origin;
   }
   evaluate_words(inside, "xargs", command, inner);
 }
@@ -338,26 +354,35 @@ Output Parser::input_of(const ShellCommand& command, std::size_t feed) {
   for (auto redirection = command.redirections.rbegin(); redirection != command.redirections.rend();
        ++redirection) {
     if (!feeds_input(*redirection)) continue;
-    if (!redirection->operation.starts_with("<<")) return {};
-    return {redirection->target.text, redirection->target.is_static};
+    const ShellWord& target = redirection->target;
+    if (redirection->operation.starts_with("<<"))
+      return {target.text, target.is_static, target.origin};
+    if (redirection->operation == "<" && target.is_static)
+      return state_.read_file(target.text).value_or(Output{});
+    return {};
   }
   if (feed == ShellCommand::no_command) return {};
-  return pipeline_output(state_.script, feed, state_.decompress, state_.work, state_.script.cut);
+  return state_.output(feed);
 }
 
 void Parser::evaluate_input(const ShellCommand& command, std::size_t feed, Inner& inner) {
+  const std::size_t program = program_word(command);
+  std::string step(program < command.words.size() ? base_name(command.words[program].text)
+                                                  : std::string_view("|"));
   for (auto redirection = command.redirections.rbegin(); redirection != command.redirections.rend();
        ++redirection) {
     if (!feeds_input(*redirection)) continue;
-    if (redirection->operation.starts_with("<<")) {
-      evaluate_word(redirection->target, redirection->operation, command, inner);
-    } else if (!redirection->target.is_static) {
+    if (redirection->operation.starts_with("<<"))
+      return evaluate_word(redirection->target, std::move(step), command, inner);
+    if (!redirection->target.is_static) {
       evaluate_processes(command, inner);
+      return;
     }
-    return;
+    break;
   }
   const Output input = input_of(command, feed);
-  evaluate(input.text, command.offset, true, "|", ShellNesting::evaluation, inner);
+  evaluate(input.text, command.offset, true, std::move(step), ShellNesting::evaluation, inner,
+           input.origin);
 }
 
 // Runs what the process substitutions of the command give.
@@ -366,10 +391,13 @@ bool Parser::evaluate_processes(const ShellCommand& command, Inner& inner) {
   for (const std::size_t i : inner) {
     if (state_.script.commands[i].nesting == ShellNesting::process) processes.push_back(i);
   }
-  std::string text;
-  output_of(processes, 0, text);
-  evaluate(text, command.offset, true, "<()", ShellNesting::evaluation, inner);
-  return !text.empty();
+  const Output output = output_of(processes, 0);
+  const std::size_t program = program_word(command);
+  evaluate(output.text, command.offset, true,
+           std::string(program < command.words.size() ? base_name(command.words[program].text)
+                                                      : std::string_view("<()")),
+           ShellNesting::evaluation, inner, output.origin);
+  return !output.text.empty();
 }
 
 // --- builtins
@@ -379,6 +407,8 @@ void Parser::run_builtin(const ShellCommand& command, std::size_t program) {
   const std::string_view name = words[program].text;
   const std::size_t next = program + 1;
   if (name == "set") {
+    for (std::size_t i = next; i < words.size() && words[i].text.starts_with('-'); ++i)
+      state_.export_all |= has_letter(words[i].text, 'a');
     std::size_t i = next;
     while (i < words.size() && words[i].text != "--" &&
            (words[i].text.starts_with('-') || words[i].text.starts_with('+')))
@@ -386,7 +416,19 @@ void Parser::run_builtin(const ShellCommand& command, std::size_t program) {
     if (i >= words.size()) return;
     if (words[i].text == "--") ++i;
     if (!state_.spend_on(words)) return;
+    if (state_.conditional > 0 && state_.positional && !state_.positional->empty()) {
+      state_.script.branches = true;
+      if (state_.environment != nullptr && state_.environment->keep_values) return;
+    }
     state_.positional.emplace(words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
+  } else if (name == "export" || name == "declare" || name == "typeset") {
+    bool exports = name == "export";
+    for (std::size_t i = next; i < words.size(); ++i) {
+      const std::string_view word = words[i].text;
+      exports |= has_letter(word, 'x');
+      const auto variable = state_.variables.find(word.substr(0, word.find('=')));
+      if (exports && variable != state_.variables.end()) variable->second.exported = true;
+    }
   } else if (name == "shift") {
     if (!state_.positional) return;
     auto& positional = *state_.positional;
@@ -407,6 +449,7 @@ void Parser::run_builtin(const ShellCommand& command, std::size_t program) {
     for (std::size_t i = next + 2; i < words.size(); ++i) {
       arguments.push_back(words[i].text);
       value.is_static &= words[i].is_static;
+      value.origin = state_.origins.join(value.origin, words[i].origin);
     }
     const auto text = formatted(arguments);
     value.is_static &= text.has_value();
@@ -448,6 +491,7 @@ void Parser::read_variables(const ShellCommand& command, std::size_t program) {
     ShellWord word;
     word.text = value;
     word.is_static = known;
+    word.origin = input.origin;
     return word;
   };
   if (array) {

@@ -646,43 +646,139 @@ bool writes_elsewhere(const ShellCommand& command) {
   return elsewhere;
 }
 
-Output command_output(const ShellCommand& command, const Output& piped,
-                      const ShellDecompress* decompress) {
-  if (writes_elsewhere(command)) return {"", true};
-  const Output* input = &piped;
-  Output document;
+// Programs that print the files that they are given, or what they make of them.
+bool reads_named_files(std::string_view program) {
+  for (const std::string_view name :
+       {"cat", "base64", "gbase64", "base32", "basenc", "xxd", "rev", "tac", "head", "tail", "cut",
+        "sed", "gunzip", "zcat", "gzip", "pigz", "xz", "unxz", "xzcat", "bzip2", "bunzip2", "bzcat",
+        "zstd", "unzstd", "zstdcat", "grep", "openssl"}) {
+    if (program == name) return true;
+  }
+  return false;
+}
+
+// Takes the files that are known out of the arguments; what they hold is the command's input.
+std::optional<Output> named_files(std::string_view program, Arguments& arguments,
+                                  const OutputContext& context) {
+  if (!context.read_file || !reads_named_files(program)) return std::nullopt;
+  std::optional<Output> content;
+  for (std::size_t i = 0; i < arguments.size();) {
+    const std::string_view argument = arguments[i];
+    std::optional<Output> file;
+    if (!argument.empty() && argument[0] != '-' && argument.size() < 4096 &&
+        (i > 0 || program != "sed"))
+      file = context.read_file(argument);
+    if (!file) {
+      ++i;
+      continue;
+    }
+    if (!content) content.emplace().known = true;
+    if (content->text.size() + file->text.size() > output_limit) return std::nullopt;
+    content->text += file->text;
+    content->known &= file->known;
+    if (context.origins != nullptr)
+      content->origin = context.origins->join(content->origin, file->origin);
+    auto first = arguments.begin() + static_cast<std::ptrdiff_t>(i);
+    if (program == "openssl" && i > 0 && arguments[i - 1] == "-in") --first, --i;
+    arguments.erase(first, arguments.begin() + static_cast<std::ptrdiff_t>(i) +
+                               (program == "openssl" && *first == "-in" ? 2 : 1));
+  }
+  return content;
+}
+
+// dirname, basename and the like of a path that is known.
+Text path_part(std::string_view program, const Arguments& arguments, const OutputContext& context) {
+  if (program == "pwd" && context.folder != nullptr) return *context.folder;
+  std::string_view path;
+  for (const std::string_view argument : arguments) {
+    if (argument.starts_with('-')) continue;
+    if (!path.empty()) return std::nullopt;
+    path = argument;
+  }
+  if (path.empty()) return std::nullopt;
+  const auto slash = path.rfind('/');
+  if (program == "dirname") {
+    if (slash == std::string_view::npos) return ".";
+    return std::string(path.substr(0, std::max<std::size_t>(slash, 1)));
+  }
+  if (program == "basename") return std::string(base_name(path));
+  if ((program == "readlink" || program == "realpath") && context.folder != nullptr)
+    return absolute_path(*context.folder, path);
+  return std::nullopt;
+}
+
+bool is_decoder(std::string_view program, const Arguments& arguments) {
+  return decodes_base64(program, arguments) || program == "base32" || program == "basenc" ||
+         program == "xxd" || program == "rev" || program == "tac" || program == "tr" ||
+         program == "sed" || !decompressor(program, arguments).empty();
+}
+
+// What the commands that a command evaluates (eval, sh -c, a function) print.
+Output evaluated_output(const ShellScript& script, std::size_t outer, const OutputContext& context,
+                        std::uint64_t& work, bool& cut, unsigned depth);
+
+Output command_output(const ShellScript& script, std::size_t index, const Output& piped,
+                      const OutputContext& context, std::uint64_t& work, bool& cut, bool captured,
+                      unsigned depth) {
+  const ShellCommand& command = script.commands[index];
+  if (!captured && writes_elsewhere(command)) return {"", true, 0};
+  const auto join = [&](std::uint32_t a, std::uint32_t b) {
+    return context.origins == nullptr ? 0 : context.origins->join(a, b);
+  };
+  Output input = piped;
+  bool redirected = false;
   for (const ShellRedirection& redirection : command.redirections) {
     if (!feeds_input(redirection)) continue;
-    document = {};
+    input = {};
+    redirected = false;
     if (redirection.operation.starts_with("<<")) {
-      document = {redirection.target.text, redirection.target.is_static};
-      if (redirection.operation == "<<<") document.text += '\n';
+      input = {redirection.target.text, redirection.target.is_static, redirection.target.origin};
+      if (redirection.operation == "<<<") input.text += '\n';
+      redirected = true;
+    } else if (redirection.operation == "<" && redirection.target.is_static && context.read_file) {
+      if (auto file = context.read_file(redirection.target.text)) {
+        input = std::move(*file);
+        redirected = true;
+      }
     }
-    input = &document;
   }
   // Of a mere assignment; $(< file) prints the file.
-  if (command.words.empty()) return {"", input == &piped};
+  if (command.words.empty()) return redirected ? input : Output{"", command.redirections.empty(), 0};
   const std::size_t at = program_word(command);
   if (at >= command.words.size() || !command.words[at].is_static) return {};
   const std::string_view program = base_name(command.words[at].text);
   Arguments arguments;
   bool known = true;
+  std::uint32_t origin = 0;
   for (std::size_t i = at + 1; i < command.words.size(); ++i) {
     known &= command.words[i].is_static;
+    origin = join(origin, command.words[i].origin);
     arguments.push_back(command.words[i].text);
   }
-  if (program == "echo") return {echoed(arguments), known};
+  if (program == "echo") return {echoed(arguments), known, origin};
   if (program == "printf") {
     const auto text = formatted(arguments);
-    return {text.value_or(""), known && text.has_value()};
+    return {text.value_or(""), known && text.has_value(), origin};
   }
-  if (prints_nothing(program)) return {"", true};
-  if (program == "cat" && !reads_file(arguments)) return *input;
-  if (const auto name = looked_up(program, arguments)) return {std::string(*name) + '\n', known};
-  if (!known || !input->known) return {};
-  auto text = filtered(program, arguments, input->text, decompress);
-  if (!text) return {};
-  return {std::move(*text), true};
+  if (prints_nothing(program)) return {"", true, 0};
+  if (const auto name = looked_up(program, arguments))
+    return {std::string(*name) + '\n', known, origin};
+  if (known) {
+    if (auto part = path_part(program, arguments, context))
+      return {std::move(*part) + '\n', true, origin};
+    if (auto files = named_files(program, arguments, context)) input = std::move(*files);
+  }
+  if (program == "cat" && !reads_file(arguments)) return input;
+  if (known && input.known) {
+    if (auto text = filtered(program, arguments, input.text, context.decompress)) {
+      origin = join(input.origin, origin);
+      if (context.origins != nullptr && is_decoder(program, arguments))
+        origin = context.origins->add(origin, program);
+      return {std::move(*text), true, origin};
+    }
+  }
+  if (depth < 8) return evaluated_output(script, index, context, work, cut, depth);
+  return {};
 }
 
 }  // namespace
@@ -719,8 +815,10 @@ std::optional<std::string> formatted(const Arguments& arguments) {
   }
 }
 
-Output pipeline_output(const ShellScript& script, std::size_t last,
-                       const ShellDecompress* decompress, std::uint64_t& work, bool& cut) {
+namespace {
+
+Output pipeline_output_at(const ShellScript& script, std::size_t last, const OutputContext& context,
+                          std::uint64_t& work, bool& cut, bool captured, unsigned depth) {
   const auto& commands = script.commands;
   std::vector<std::size_t> walk;
   for (std::size_t i = last; i < commands.size(); i = commands[i].previous) {
@@ -740,19 +838,20 @@ Output pipeline_output(const ShellScript& script, std::size_t last,
   std::reverse(walk.begin(), walk.end());
 
   // Commands of one stage read the same input, and what they print comes one after the other.
-  Output input, output{"", true};
+  Output input, output{"", true, 0};
   const ShellCommand* before = nullptr;
   for (const std::size_t i : walk) {
     const ShellCommand& command = commands[i];
     if (before != nullptr &&
         (before->pipeline != command.pipeline || before->stage != command.stage)) {
       input = std::move(output);
-      output = {"", true};
+      output = {"", true, 0};
     }
     before = &command;
     // `command -v wget || command -v curl`: the first that prints something is enough.
     if (command.connector == ShellConnector::or_if && !output.text.empty()) continue;
-    const Output own = command_output(command, input, decompress);
+    const Output own =
+        command_output(script, i, input, context, work, cut, captured && i == last, depth);
     if (own.text.size() > output_limit || output.text.size() > output_limit ||
         !pay(own.text.size())) {
       cut = true;
@@ -760,8 +859,49 @@ Output pipeline_output(const ShellScript& script, std::size_t last,
     }
     output.text += own.text;
     output.known &= own.known;
+    if (context.origins != nullptr) output.origin = context.origins->join(output.origin, own.origin);
   }
   return output;
+}
+
+Output evaluated_output(const ShellScript& script, std::size_t outer, const OutputContext& context,
+                        std::uint64_t& work, bool& cut, unsigned depth) {
+  const auto& commands = script.commands;
+  Output output;
+  bool any = false;
+  std::size_t looked = 0;
+  std::vector<std::size_t> inner;
+  if (outer == 0 || commands[outer - 1].nesting == ShellNesting::none) return output;
+  for (std::size_t i = outer; i-- > 0 && looked < walk_limit; ++looked) {
+    if (commands[i].nesting == ShellNesting::evaluation && commands[i].outer == outer)
+      inner.push_back(i);
+  }
+  std::reverse(inner.begin(), inner.end());
+  if (looked > work) {
+    work = 0;
+    cut = true;
+    return output;
+  }
+  work -= looked;
+  for (std::size_t i = 0; i < inner.size(); ++i) {
+    if (i + 1 < inner.size() &&
+        commands[inner[i + 1]].pipeline == commands[inner[i]].pipeline)
+      continue;
+    const Output part =
+        pipeline_output_at(script, inner[i], context, work, cut, false, depth + 1);
+    if (!any) output.known = any = true;
+    output.text += part.text;
+    output.known &= part.known;
+    if (context.origins != nullptr) output.origin = context.origins->join(output.origin, part.origin);
+  }
+  return output;
+}
+
+}  // namespace
+
+Output pipeline_output(const ShellScript& script, std::size_t last, const OutputContext& context,
+                       std::uint64_t& work, bool& cut, bool captured) {
+  return pipeline_output_at(script, last, context, work, cut, captured, 0);
 }
 
 }  // namespace shell
@@ -770,8 +910,9 @@ std::string static_output(const ShellScript& script, std::size_t last, bool* kno
                           const ShellDecompress& decompress) {
   std::uint64_t work = 16 << 20;
   bool cut = false;
-  shell::Output output =
-      shell::pipeline_output(script, last, decompress ? &decompress : nullptr, work, cut);
+  shell::OutputContext context;
+  if (decompress) context.decompress = &decompress;
+  shell::Output output = shell::pipeline_output(script, last, context, work, cut);
   *known = output.known;
   return output.known ? std::move(output.text) : std::string();
 }

@@ -150,7 +150,12 @@ void Parser::pipeline(ShellConnector connector) {
   for (;;) {
     const std::size_t first = state_.script.commands.size(), feeder = feeder_;
     feeder_ = feed();
+    // && and || make what follows depend on what went before, as do the stages of a pipeline.
+    const bool depends =
+        connector == ShellConnector::and_if || connector == ShellConnector::or_if;
+    state_.conditional += depends;
     const bool group = command(connector);
+    state_.conditional -= depends;
     feeder_ = feeder;
     skip_blanks();
     const bool piped = peek() == '|' && peek(1) != '|';
@@ -194,8 +199,14 @@ bool Parser::command(ShellConnector connector) {
   for (;;) {
     skip_lines();
     if (at_end()) return false;
-    const std::size_t first = state_.script.commands.size();
-    if (compound()) {
+    const std::size_t first = state_.script.commands.size(), begin = at_;
+    std::string function = std::move(function_);
+    function_.clear();
+    state_.conditional += !function.empty();
+    const bool group = compound();
+    state_.conditional -= !function.empty();
+    if (group) {
+      if (!function.empty()) define(std::move(function), begin);
       give_redirections(first);
       return true;
     }
@@ -203,7 +214,9 @@ bool Parser::command(ShellConnector connector) {
     if (looking_at_word("function")) {
       at_ += 8;
       skip_blanks();
+      const std::size_t name = at_;
       while (!at_end() && !ends_word(peek())) ++at_;
+      function_ = text_.substr(name, at_ - name);
       skip_blanks();
       if (peek() == '(' && peek(1) == ')') at_ += 2;
       continue;
@@ -243,21 +256,29 @@ bool Parser::compound() {
       state_.script.cut = true;
       return true;
     }
+    const std::string folder = state_.folder;
     body(Closer::parenthesis);
+    state_.folder = folder;
     return true;
   }
   const std::size_t begin = at_;
   if (opens("{")) {
     body(Closer::brace);
   } else if (opens("if")) {
+    ++state_.conditional;
     body(Closer::fi);
+    --state_.conditional;
   } else if (opens("while") || opens("until")) {
+    ++state_.conditional;
     body(Closer::done);
+    --state_.conditional;
   } else if (opens("for") || opens("select")) {
     loop_head();
     body(Closer::done);
   } else if (opens("case")) {
+    ++state_.conditional;
     case_items();
+    --state_.conditional;
   } else {
     return at_ != begin;  // the limit: its commands are read without it
   }
@@ -298,6 +319,7 @@ void Parser::loop_head() {
     if (!value.text.empty()) value.text += ' ';
     value.text += item.text;
     value.is_static &= item.is_static;
+    value.origin = state_.origins.join(value.origin, item.origin);
   }
   if (!name.empty()) state_.set(name, std::move(value));
   add_outer(inner, begin);
@@ -422,6 +444,7 @@ bool Parser::simple(ShellConnector connector) {
       if (count == 1 && command.assignments.empty() && command.redirections.empty() &&
           close < text_.size() && text_[close] == ')') {
         at_ = close + 1;
+        function_ = first_word;
         skip_lines();
         return false;
       }
@@ -437,7 +460,7 @@ bool Parser::simple(ShellConnector connector) {
         const auto& [name, value] = command.assignments.back();
         words.expansion(name, true, true);
         words.expansion("=", true, true);
-        words.expansion(value.text, value.is_static, true);
+        words.expansion(value.text, value.is_static, true, value.origin);
         words.next();
       }
       end = at_;
@@ -529,6 +552,7 @@ bool Parser::assignment(ShellCommand& command, Inner& inner) {
       if (!value.text.empty()) value.text += ' ';
       value.text += item.text;
       value.is_static &= item.is_static;
+      value.origin = state_.origins.join(value.origin, item.origin);
     }
   } else {
     value = read_value(inner);
@@ -545,6 +569,7 @@ bool Parser::assignment(ShellCommand& command, Inner& inner) {
     } else if (append && !variable.items.empty()) {
       value.text = variable.items.front().text + value.text;
       value.is_static &= variable.items.front().is_static;
+      value.origin = state_.origins.join(variable.items.front().origin, value.origin);
       variable.items.front() = value;
     } else {
       variable.items = {value};
@@ -645,7 +670,7 @@ void Parser::finish(ShellCommand command, Inner& inner) {
       const std::string_view known = program_of_pattern(word.text);
       if (!known.empty()) word.text = known;
     }
-    evaluate_arguments(command, program, inner);
+    if (!call(command, program, inner)) evaluate_arguments(command, program, inner);
     run_builtin(command, program);
   }
   if (commands.size() >= command_limit || !state_.spend(8 * chain_.size())) {
@@ -663,18 +688,32 @@ void Parser::finish(ShellCommand command, Inner& inner) {
   for (const std::size_t i : inner) commands[i].outer = index;
   commands.push_back(std::move(command));
   last_ = index;
+  after(index, program);
 }
 
 }  // namespace shell
 
-ShellScript parse_shell(std::string_view text, const ShellDecompress& decompress) {
+namespace {
+
+ShellScript parse(std::string_view text, const ShellEnvironment* environment,
+                  const ShellDecompress* decompress) {
   shell::State state;
   state.variables["IFS"].items.emplace_back().text = " \t\n";
-  state.work = shell::work_floor + shell::work_factor * text.size();
-  state.decompress = decompress ? &decompress : nullptr;
+  const std::uint64_t own = shell::work_floor + shell::work_factor * text.size();
+  state.work = own;
+  state.decompress = decompress;
+  if (environment != nullptr) {
+    state.environment = environment;
+    if (environment->work != nullptr) state.work = std::min(own, *environment->work);
+    state.prepare();
+  }
+  const std::uint64_t granted = state.work;
   const bool marked = text.starts_with("\xef\xbb\xbf");  // a byte order mark
   shell::Parser(state, text.substr(marked ? 3 : 0), 0, marked ? 3 : 0, false, {}).parse();
-
+  if (environment != nullptr && environment->work != nullptr)
+    *environment->work -= std::min(*environment->work, granted - state.work + text.size());
+  for (auto& [path, content] : state.files) state.script.files.emplace_back(path, std::move(content));
+  state.script.origins = state.origins.take();
   // Lines, counted once for all commands in the order of their offsets.
   auto& commands = state.script.commands;
   std::vector<std::uint32_t> order(commands.size());
@@ -694,6 +733,16 @@ ShellScript parse_shell(std::string_view text, const ShellDecompress& decompress
     commands[index].line = line;
   }
   return std::move(state.script);
+}
+
+}  // namespace
+
+ShellScript parse_shell(std::string_view text, const ShellDecompress& decompress) {
+  return parse(text, nullptr, decompress ? &decompress : nullptr);
+}
+
+ShellScript parse_shell(std::string_view text, const ShellEnvironment& environment) {
+  return parse(text, &environment, environment.decompress ? &environment.decompress : nullptr);
 }
 
 ShellScript parse_arguments(const std::vector<std::string>& arguments) {

@@ -14,7 +14,7 @@
 namespace lazaret::format::shell {
 
 inline constexpr unsigned depth_limit = 40;
-inline constexpr std::size_t chain_limit = 8;
+inline constexpr std::size_t chain_limit = 16;
 inline constexpr std::size_t command_limit = 1 << 17, value_limit = 1 << 20, variable_limit = 4096;
 inline constexpr std::uint64_t work_floor = 4 << 20, work_factor = 4;
 
@@ -52,14 +52,39 @@ bool pattern_fits(std::string_view pattern, std::string_view text);
 // no such expression, divides by zero or overflows.
 std::optional<std::int64_t> arithmetic(std::string_view expression);
 
+// Where values come from, as lists that share their beginnings.
+class Origins {
+ public:
+  Origins() : steps_(1) {}
+  std::uint32_t add(std::uint32_t previous, std::string_view step);
+  std::uint32_t add(const std::vector<std::string>& steps);
+  // Of a value made of two.
+  std::uint32_t join(std::uint32_t a, std::uint32_t b);
+  std::vector<std::string> steps(std::uint32_t origin) const;
+  std::vector<ShellOrigin> take() { return std::move(steps_); }
+
+ private:
+  bool contains(std::uint32_t origin, std::uint32_t other) const;
+  std::vector<ShellOrigin> steps_;
+};
+
 struct Output {
   std::string text;    // unknown parts are left out
   bool known = false;  // all of it
+  std::uint32_t origin = 0;
+};
+// What a pipeline may need to know beyond its commands.
+struct OutputContext {
+  const ShellDecompress* decompress = nullptr;
+  Origins* origins = nullptr;
+  // The content of a file by the path that a command names.
+  std::function<std::optional<Output>(std::string_view path)> read_file;
+  const std::string* folder = nullptr;  // the working directory
 };
 // What the pipeline prints up to `last`, paid for out of `work`; sets `cut` when that is not
-// enough.
-Output pipeline_output(const ShellScript& script, std::size_t last,
-                       const ShellDecompress* decompress, std::uint64_t& work, bool& cut);
+// enough. `captured`: what the last command writes to a file counts as printed.
+Output pipeline_output(const ShellScript& script, std::size_t last, const OutputContext& context,
+                       std::uint64_t& work, bool& cut, bool captured = false);
 
 // What printf prints for these arguments; nothing when it has conversions that are not known here.
 std::optional<std::string> formatted(const std::vector<std::string_view>& arguments);
@@ -77,12 +102,30 @@ std::string_view program_of_pattern(std::string_view pattern);
 struct Variable {
   std::vector<ShellWord> items;  // one unless it is an array
   bool is_array = false;
+  bool exported = false;
+};
+
+// The body of a function, read again for each call with the arguments of that call.
+struct Function {
+  std::string body;
+  std::uint64_t base = 0;
+  bool fixed = false;
 };
 
 // What every level of nesting shares.
 struct State {
   ShellScript script;
+  Origins origins;
   std::map<std::string, Variable, std::less<>> variables;
+  std::map<std::string, Function, std::less<>> functions;
+  std::map<std::string, ShellWord, std::less<>> files;  // written by the script
+  const ShellEnvironment* environment = nullptr;
+  std::string folder = "/";
+  unsigned calls = 0;           // of functions, one in the other
+  unsigned sourced = 0;         // files that are being read for their effect only
+  std::uint32_t file_origin = 0;  // of values that a sourced file sets
+  unsigned conditional = 0;     // branches that need not be taken
+  bool export_all = false;
   std::optional<std::vector<ShellWord>> positional;  // $1 ...; known behind `set --` and in sh -c
   std::optional<ShellWord> self;                     // $0 of sh -c
   std::size_t pipelines = 0;
@@ -93,6 +136,11 @@ struct State {
   // False when so much must not be produced any more.
   bool spend(std::uint64_t bytes);
   bool spend_on(const std::vector<ShellWord>& words);  // a copy of them
+  // The environment's file, or one that the script wrote, by the path as a command names it.
+  std::optional<Output> read_file(std::string_view path);
+  Output output(std::size_t last, bool captured = false);
+  void write_file(std::string_view path, Output content, bool append);
+  void prepare();  // takes what the environment gives
   void set(std::string_view name, Variable variable);
   void set(std::string_view name, ShellWord value) {
     set(name, Variable{{std::move(value)}, false});
@@ -109,7 +157,7 @@ class Fields {
   }
   void literal(char c);
   void quoted(std::string_view text);
-  void expansion(std::string_view value, bool is_static, bool in_quotes);
+  void expansion(std::string_view value, bool is_static, bool in_quotes, std::uint32_t origin = 0);
   void unknown();
   void next();                          // the field ends, if one has begun
   void move_to(std::uint64_t offset) {  // where the next word begins
@@ -218,9 +266,9 @@ class Parser {
   // --- nesting
   std::size_t substitution(Inner& inner, ShellNesting nesting, const char* step);
   void append_output(Fields& fields, const Inner& inner, std::size_t first, bool in_quotes);
-  bool output_of(const Inner& inner, std::size_t first, std::string& output);
+  Output output_of(const Inner& inner, std::size_t first);
   void evaluate(std::string_view body, std::uint64_t base, bool fixed, std::string step,
-                ShellNesting nesting, Inner& inner);
+                ShellNesting nesting, Inner& inner, std::uint32_t origin = 0);
   void evaluate_word(const ShellWord& word, std::string step, const ShellCommand& command,
                      Inner& inner);
   void evaluate_words(const std::vector<ShellWord>& words, std::string step,
@@ -236,6 +284,13 @@ class Parser {
   // What the command reads, as far as it is known.
   Output input_of(const ShellCommand& command, std::size_t feed);
   void read_variables(const ShellCommand& command, std::size_t program);
+  void define(std::string name, std::size_t begin);
+  bool call(const ShellCommand& command, std::size_t program, Inner& inner);
+  bool run_file(const ShellCommand& command, std::size_t file, std::string step, Inner& inner);
+  void source_file(const ShellCommand& command, std::size_t file, Inner& inner);
+  void write_files(const std::vector<ShellRedirection>& redirections, const Output& output);
+  // What a complete command leaves behind: files, its word to the environment.
+  void after(std::size_t index, std::size_t program);
   void run_builtin(const ShellCommand& command, std::size_t program);
 
   State& state_;
@@ -253,6 +308,7 @@ class Parser {
   std::size_t pipeline_ = 0, stage_ = 0, last_ = ShellCommand::no_command;
   // What feeds the group that is being read.
   std::size_t feeder_ = ShellCommand::no_command;
+  std::string function_;  // the name of the function whose body is read next
   std::optional<std::vector<std::pair<std::size_t, std::size_t>>> parentheses_table_;
 };
 

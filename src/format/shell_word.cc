@@ -48,14 +48,22 @@ bool State::spend(std::uint64_t bytes) {
 }
 
 void State::set(std::string_view name, Variable variable) {
-  for (const ShellWord& item : variable.items) {
+  for (ShellWord& item : variable.items) {
     if (item.text.size() > value_limit) {
       script.cut = true;
       return;
     }
+    if (file_origin != 0) item.origin = origins.join(file_origin, item.origin);
   }
+  variable.exported |= export_all;
   const auto known = variables.find(name);
   if (known != variables.end()) {
+    variable.exported |= known->second.exported;
+    if (conditional > 0 && !known->second.items.empty() &&
+        !known->second.items.front().text.empty() && name != "IFS") {
+      script.branches = true;
+      if (environment != nullptr && environment->keep_values) return;
+    }
     known->second = std::move(variable);
   } else if (variables.size() < variable_limit) {
     variables.emplace(std::string(name), std::move(variable));
@@ -99,8 +107,11 @@ void Fields::append(std::string_view value) {
   current_.text += value;
 }
 
-void Fields::expansion(std::string_view value, bool is_static, bool in_quotes) {
+void Fields::expansion(std::string_view value, bool is_static, bool in_quotes,
+                       std::uint32_t origin) {
   current_.is_static &= is_static;
+  if (origin != 0 && !value.empty())
+    current_.origin = state_.origins.join(current_.origin, origin);
   if (in_quotes || !split_) {
     append(value);
     started_ |= !value.empty() || !is_static;
@@ -117,6 +128,7 @@ void Fields::expansion(std::string_view value, bool is_static, bool in_quotes) {
     if (end == value.size()) break;
     next();
     current_.is_static &= is_static;
+    current_.origin = origin;
     value.remove_prefix(end + 1);
   }
   started_ |= !is_static;
@@ -399,7 +411,10 @@ void Parser::parameter(Fields& fields, Inner& inner, std::string_view body, bool
   std::vector<ShellWord> items;
   bool known = false;
   const auto look_up = [&](std::string_view of) {
-    if (is_digit(of[0])) {
+    if (of == "0" && state_.self) {
+      known = true;
+      items.push_back(*state_.self);
+    } else if (is_digit(of[0])) {
       if (!state_.positional || of.size() > 4) return;
       const std::size_t index = std::stoul(std::string(of));
       known = index > 0 || state_.self;
@@ -472,7 +487,7 @@ void Parser::parameter(Fields& fields, Inner& inner, std::string_view body, bool
     if (use_word) {
       const ShellWord word = expand_part(operation.substr(colon + 1), inner);
       if (kind == '=') state_.set(name, word);
-      fields.expansion(word.text, word.is_static && known, in_quotes);
+      fields.expansion(word.text, word.is_static && known, in_quotes, word.origin);
       if (!known && word.text.empty()) fields.unknown();
       return;
     }
@@ -485,7 +500,7 @@ void Parser::parameter(Fields& fields, Inner& inner, std::string_view body, bool
   }
   const ShellWord value = items.empty() ? ShellWord{} : std::move(items.front());
   if (operation.empty()) {
-    fields.expansion(value.text, value.is_static, in_quotes);
+    fields.expansion(value.text, value.is_static, in_quotes, value.origin);
   } else {
     transform(fields, inner, value, operation, in_quotes);
   }
@@ -496,7 +511,7 @@ void Parser::transform(Fields& fields, Inner& inner, const ShellWord& value,
                        std::string_view operation, bool in_quotes) {
   const std::string& text = value.text;
   const auto give = [&](std::string_view result, bool sure = true) {
-    fields.expansion(result, value.is_static && sure, in_quotes);
+    fields.expansion(result, value.is_static && sure, in_quotes, value.origin);
   };
   const auto size = static_cast<std::int64_t>(text.size());
 
@@ -609,7 +624,7 @@ void Parser::append_items(Fields& fields, const std::vector<ShellWord>& items, b
       }
     }
     first = false;
-    fields.expansion(item.text, item.is_static, in_quotes);
+    fields.expansion(item.text, item.is_static, in_quotes, item.origin);
   }
 }
 
@@ -797,7 +812,9 @@ std::size_t Parser::substitution(Inner& inner, ShellNesting nesting, const char*
   const std::size_t first = state_.script.commands.size(), first_inner = inner.size();
   chain_.emplace_back(step);
   ++nesting_;
+  const std::string folder = state_.folder;
   body(Closer::parenthesis);
+  state_.folder = folder;
   --nesting_;
   chain_.pop_back();
   for (std::size_t i = first; i < state_.script.commands.size(); ++i) {
@@ -809,32 +826,32 @@ std::size_t Parser::substitution(Inner& inner, ShellNesting nesting, const char*
   return first_inner;
 }
 
-// The output of the commands inner[first...], as far as it is known; true when all of it is.
-bool Parser::output_of(const Inner& inner, std::size_t first, std::string& output) {
-  bool known = first < inner.size();
+// The output of the commands inner[first...], as far as it is known.
+Output Parser::output_of(const Inner& inner, std::size_t first) {
+  Output output;
+  output.known = first < inner.size();
   bool skip = false;
   for (std::size_t i = first; i < inner.size(); ++i) {
     const ShellCommand& command = state_.script.commands[inner[i]];
     // `command -v wget || command -v curl`: the first that gives something ends it.
     if (command.previous == ShellCommand::no_command || command.stage == 0)
-      skip = command.connector == ShellConnector::or_if && !output.empty();
+      skip = command.connector == ShellConnector::or_if && !output.text.empty();
     const bool last =
         i + 1 == inner.size() || state_.script.commands[inner[i + 1]].pipeline != command.pipeline;
     if (!last || skip) continue;
-    const Output part =
-        pipeline_output(state_.script, inner[i], state_.decompress, state_.work, state_.script.cut);
-    known &= part.known;
-    output += part.text;
+    const Output part = state_.output(inner[i]);
+    output.known &= part.known;
+    output.text += part.text;
+    output.origin = state_.origins.join(output.origin, part.origin);
   }
-  return known;
+  return output;
 }
 
 void Parser::append_output(Fields& fields, const Inner& inner, std::size_t first, bool in_quotes) {
-  std::string output;
-  const bool known = output_of(inner, first, output);
-  while (output.ends_with('\n')) output.pop_back();
-  fields.expansion(output, known, in_quotes);
-  if (!known) fields.unknown();
+  Output output = output_of(inner, first);
+  while (output.text.ends_with('\n')) output.text.pop_back();
+  fields.expansion(output.text, output.known, in_quotes, output.origin);
+  if (!output.known) fields.unknown();
 }
 
 }  // namespace lazaret::format::shell
