@@ -235,7 +235,9 @@ class Merge {
       if (context != nullptr) place = *context;
       // Labels and annotations are read by people and tools, but no container starts them.
       if (finding.path.starts_with("config.Labels.") || finding.path.starts_with("annotation.")) place.reached = false;
-      add(finding, manifest, layer, false, place);
+      std::vector<std::string> reached_by;
+      if (place.reached) reached_by.push_back(finding.path);
+      add(finding, manifest, layer, false, place, reached_by);
     }
     for (const LayerIncomplete& part : outcome.incomplete) report_.incomplete.push_back({layer, part.path, part.bytes, part.reason});
     for (const auto& [indicator, path] : outcome.indicators) index_of(indicator);

@@ -209,7 +209,7 @@ FileFinding finding_at(const Rule& rule, const ShellText& text, const ShellComma
     if (redirection.operation.starts_with("<<")) continue;
     decoded += ' ';
     if (redirection.fd >= 0) decoded += std::to_string(redirection.fd);
-    decoded += redirection.operation + redirection.target.text;
+    decoded += redirection.operation + (redirection.target.text.starts_with('/') ? " " : "") + redirection.target.text;
   }
   const std::string_view known = std::string_view(decoded).substr(0, decoded.find(' '));
   const bool shown = finding.evidence.find(known) != std::string::npos &&

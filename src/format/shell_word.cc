@@ -487,15 +487,17 @@ void Parser::parameter(Fields& fields, Inner& inner, std::string_view body, bool
     if (use_word) {
       const ShellWord word = expand_part(operation.substr(colon + 1), inner);
       if (kind == '=') state_.set(name, word);
-      fields.expansion(word.text, word.is_static && known, in_quotes, word.origin);
-      if (!known && word.text.empty()) fields.unknown();
+      const bool certain = known || state_.environment != nullptr;
+      fields.expansion(word.text, word.is_static && certain, in_quotes, word.origin);
+      if (!certain && word.text.empty()) fields.unknown();
       return;
     }
     operation = {};
     if (kind == '+') return;
   }
   if (!known) {
-    fields.unknown();
+    // Where the environment is known, a variable that nobody sets is empty.
+    if (state_.environment == nullptr || !is_name_start(name[0])) fields.unknown();
     return;
   }
   const ShellWord value = items.empty() ? ShellWord{} : std::move(items.front());
