@@ -26,8 +26,8 @@
 #include "base/bytes.h"
 #include "detect/detector.h"
 #include "detect/incident_data_support.h"
-#include "detect/masked_text.h"
 #include "detect/miner_support.h"
+#include "detect/miner_traits_support.h"
 #include "detect/text_context_support.h"
 #include "format/wallet.h"
 
@@ -109,23 +109,13 @@ constexpr auto masked_additions = [] {
   return values;
 }();
 
-constexpr std::array<MaskedText, 11> protocol_marks = {
-    "stratum+tcp://", "stratum+ssl://", "mining.subscribe",     "mining.authorize",
-    "mining.notify",  "mining.submit",  "\"method\":\"login\"", "\"method\": \"login\"",
-    "keepalived",     "getjob",         "daemon+http"};
-constexpr std::array<MaskedText, 16> client_marks = {
-    "donate-level",      "rig-id",         "cpu-max-threads-hint", "nicehash",
-    "randomx-1gb-pages", "huge-pages-jit", "max-cpu-usage",        "self-select",
-    "cryptonight",       "rx/0",           "ghostrider",           "kawpow",
-    "astrobwt",          "hashrate",       "donate.v2.xmrig.com",  "pool_address"};
-
 // Pattern numbers.
 constexpr std::uint32_t words_at = 0;  // first words, little-endian, then big-endian
 constexpr std::uint32_t additions_at = words_at + 2 * masked_blocks.size();
 constexpr std::uint32_t salt_at = additions_at + masked_additions.size();
 constexpr std::uint32_t protocol_at = salt_at + 1;
-constexpr std::uint32_t client_at = protocol_at + protocol_marks.size();
-constexpr std::uint32_t library_at = client_at + client_marks.size();
+constexpr std::uint32_t client_at = protocol_at + miner_protocol_mark_count;
+constexpr std::uint32_t library_at = client_at + miner_client_mark_count;
 
 std::uint32_t word_of(std::size_t block, std::size_t index) {
   return masked_blocks[block][index] ^ mask;
@@ -141,9 +131,8 @@ std::array<std::uint8_t, 4> bytes_of(std::uint32_t word, bool big_endian) {
 // The marks in clear, protocol first.
 const std::vector<std::string>& marks() {
   static const std::vector<std::string> list = [] {
-    std::vector<std::string> result;
-    for (const MaskedText& mark : protocol_marks) result.push_back(mark.text());
-    for (const MaskedText& mark : client_marks) result.push_back(mark.text());
+    std::vector<std::string> result = miner_protocol_marks();
+    result.insert(result.end(), miner_client_marks().begin(), miner_client_marks().end());
     return result;
   }();
   return list;
