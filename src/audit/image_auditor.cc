@@ -12,6 +12,7 @@
 #include "audit/reach.h"
 #include "audit/root_file_system.h"
 #include "base/text.h"
+#include "detect/secret_support.h"
 
 namespace lazaret::audit {
 namespace {
@@ -168,7 +169,7 @@ class Merge {
     std::size_t number = 0;
     for (const auto& step : config.history) {
       if (step.empty_layer) continue;
-      if (number++ == layer) return step.created_by;
+      if (number++ == layer) return detect::redact_secrets(step.created_by);
     }
     return "";
   }
@@ -400,7 +401,7 @@ class Merge {
     finding.remediation = document->remediation;
     finding.attack = document->attack;
     finding.location = {manifest, layer, from.path, from.offset, from.line, visible, from.nested};
-    finding.evidence = from.evidence;
+    finding.evidence = detect::redact_secrets(from.evidence);
     finding.chain = reached_by;
     const std::string place = from.line != 0 ? fmt::format("{}:{}", from.path, from.line) : from.path;
     if (!reached_by.empty() && from.path.starts_with('/') && reached_by.back() != place) finding.chain.push_back(place);

@@ -111,6 +111,8 @@ std::pair<int, std::string_view> factor_of(const Policy& policy, const Finding& 
   if (finding.context.reached) return {policy.reached, "started by the image"};
   if (finding.context.package_file) return {policy.package_file, "in an unmodified file of a distribution package"};
   if (finding.context.documentation) return {policy.documentation, "in documentation"};
+  // A secret is read, not run: one in the history is as open as one in a file.
+  if (finding.context.build_time && finding.category == detect::Category::exposed_secret) return {100, "readable in the build history"};
   if (finding.context.build_time) return {policy.build_time, "ran at build time only"};
   return {policy.other, ""};
 }

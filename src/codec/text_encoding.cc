@@ -6,24 +6,6 @@
 namespace lazaret::codec {
 namespace {
 
-enum : std::uint8_t { other = 64, pad = 65, space = 66 };
-
-// 0..63 for both base64 alphabets (RFC 4648, sections 4 and 5), or what else a byte is.
-constexpr std::array<std::uint8_t, 256> make_base64_table() {
-  std::array<std::uint8_t, 256> table{};
-  for (auto& entry : table) entry = other;
-  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (std::size_t i = 0; i < alphabet.size(); ++i) table[static_cast<std::uint8_t>(alphabet[i])] = static_cast<std::uint8_t>(i);
-  table['-'] = 62;
-  table['_'] = 63;
-  table['='] = pad;
-  for (const char c : {' ', '\t', '\r', '\n'}) table[static_cast<std::uint8_t>(c)] = space;
-  return table;
-}
-constexpr auto base64_table = make_base64_table();
-
-std::uint8_t base64_class(char c) { return base64_table[static_cast<std::uint8_t>(c)]; }
-
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -59,31 +41,6 @@ bool looks_encoded(std::string_view run) {
   return changes * 6 >= size && slashes * 6 <= size;
 }
 
-std::string decode_sixes(std::string_view run) {
-  std::string bytes;
-  bytes.reserve(run.size() * 3 / 4);
-  std::uint32_t bits = 0;
-  unsigned count = 0;
-  for (const char c : run) {
-    const std::uint8_t value = base64_class(c);
-    if (value >= 64) continue;
-    bits = bits << 6 | value;
-    if (++count == 4) {
-      bytes.push_back(static_cast<char>(bits >> 16));
-      bytes.push_back(static_cast<char>(bits >> 8));
-      bytes.push_back(static_cast<char>(bits));
-      count = 0;
-      bits = 0;
-    }
-  }
-  if (count == 2) bytes.push_back(static_cast<char>(bits >> 4));
-  if (count == 3) {
-    bytes.push_back(static_cast<char>(bits >> 10));
-    bytes.push_back(static_cast<char>(bits >> 2));
-  }
-  return bytes;
-}
-
 // The end of a run of base64 that begins at `begin`: lines that are joined by a line end (with indentation, a closing quote and an opening one,
 // or a backslash) belong together when each but the last is full.
 std::size_t end_of_base64(std::string_view text, std::size_t begin, std::size_t* letters) {
@@ -92,7 +49,7 @@ std::size_t end_of_base64(std::string_view text, std::size_t begin, std::size_t*
   std::size_t first_line = 0;
   for (;;) {
     const std::size_t line = at;
-    while (at < text.size() && base64_class(text[at]) < 64) ++at;
+    while (at < text.size() && base64_value(text[at]) < 64) ++at;
     const std::size_t size = at - line;
     *letters += size;
     if (first_line == 0) first_line = size;
@@ -115,44 +72,12 @@ std::size_t end_of_base64(std::string_view text, std::size_t begin, std::size_t*
         break;
       }
     }
-    if (!line_end || next >= text.size() || base64_class(text[next]) >= 64) return at;
+    if (!line_end || next >= text.size() || base64_value(text[next]) >= 64) return at;
     at = next;
   }
 }
 
 }  // namespace
-
-std::string encode_base64(std::string_view bytes) {
-  static constexpr char alphabet[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t size = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t bits = 0;
-    for (std::size_t j = 0; j < 3; ++j)
-      bits = bits << 8 | (j < size ? static_cast<std::uint8_t>(bytes[i + j]) : 0u);
-    for (std::size_t j = 0; j < 4; ++j)
-      text.push_back(j <= size ? alphabet[bits >> (18 - 6 * j) & 63] : '=');
-  }
-  return text;
-}
-
-std::optional<std::string> decode_base64(std::string_view text) {
-  std::size_t letters = 0;
-  bool padding = false;
-  for (const char c : text) {
-    const std::uint8_t value = base64_class(c);
-    if (value == other) return std::nullopt;
-    if (value == pad) padding = true;
-    if (value < 64) {
-      if (padding) return std::nullopt;
-      ++letters;
-    }
-  }
-  if (letters < 2) return std::nullopt;
-  return decode_sixes(text);
-}
 
 std::optional<std::string> decode_hex(std::string_view text) {
   std::string bytes;
@@ -209,17 +134,17 @@ std::vector<EncodedRun> find_encoded_runs(std::string_view text, std::size_t min
   std::size_t at = 0;
   while (at + minimum <= text.size()) {
     std::size_t begin = at + minimum - 1;
-    if (base64_class(text[begin]) >= 64) {
+    if (base64_value(text[begin]) >= 64) {
       at = begin + 1;
       continue;
     }
-    while (begin > at && base64_class(text[begin - 1]) < 64) --begin;
+    while (begin > at && base64_value(text[begin - 1]) < 64) --begin;
     if (begin > at) {
       at = begin;
       continue;
     }
     std::size_t plain_end = at + minimum;
-    while (plain_end < text.size() && base64_class(text[plain_end]) < 64) ++plain_end;
+    while (plain_end < text.size() && base64_value(text[plain_end]) < 64) ++plain_end;
     const std::string_view run = text.substr(begin, plain_end - begin);
     const bool all_hex = std::all_of(run.begin(), run.end(), [](char c) { return hex_value(c) >= 0; });
     if (all_hex) {
@@ -237,7 +162,7 @@ std::vector<EncodedRun> find_encoded_runs(std::string_view text, std::size_t min
     if (!padded && !looks_encoded(run)) continue;
     // A variable's name or a path in front can shift the groups ("data=" does not, "x/" does); padded runs tell where they end.
     const std::string_view whole = text.substr(begin, end - begin);
-    if (!add(EncodedRun::Form::base64, begin, end, decode_sixes(whole))) return runs;
+    if (!add(EncodedRun::Form::base64, begin, end, decode_base64_letters(whole))) return runs;
   }
   return runs;
 }

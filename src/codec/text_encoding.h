@@ -9,17 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "base/base64.h"
 #include "base/bytes.h"
 
 namespace lazaret::codec {
 
-// In the standard alphabet, padded, without line ends (RFC 4648, section 4).
-std::string encode_base64(std::string_view bytes);
-
-// Strict enough to be meaningful, lenient as `base64 -d -i` is: standard and URL-safe alphabets,
-// optional padding, white space and line ends between groups. Nothing when a byte outside of that
-// is met or fewer than two characters are there.
-std::optional<std::string> decode_base64(std::string_view text);
+using lazaret::decode_base64;
+using lazaret::encode_base64;
 
 // Pairs of hex digits, also with separators: "\x41\x42", "41 42", "0x41,0x42".
 std::optional<std::string> decode_hex(std::string_view text);

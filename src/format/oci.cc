@@ -3,6 +3,7 @@
 #include <array>
 #include <set>
 
+#include "base/base64.h"
 #include "base/text.h"
 #include "format/json.h"
 
@@ -41,19 +42,6 @@ Annotations pairs_of(const JsonValue* value) {
   return pairs;
 }
 
-std::string decode_base64(std::string_view text) {
-  std::string bytes;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    int value = c >= 'A' && c <= 'Z' ? c - 'A' : c >= 'a' && c <= 'z' ? c - 'a' + 26 : c >= '0' && c <= '9' ? c - '0' + 52 : c == '+' ? 62 : c == '/' ? 63 : -1;
-    if (value < 0) continue;
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    if (++count % 4 != 1) bytes.push_back(static_cast<char>(bits >> (count % 4 == 2 ? 4 : count % 4 == 3 ? 2 : 0)));
-  }
-  return bytes;
-}
-
 std::string join_platform(std::string_view os, std::string_view architecture, std::string_view variant) {
   if (os.empty() && architecture.empty()) return "";
   std::string platform = std::string(os) + "/" + std::string(architecture);
@@ -84,7 +72,7 @@ Descriptor descriptor_of(const JsonValue& value, std::string_view what, std::vec
     descriptor.platform = join_platform(platform->text("os"), platform->text("architecture"), platform->text("variant"));
   }
   if (const std::string_view data = value.text("data"); !data.empty()) {
-    descriptor.data = decode_base64(data);
+    descriptor.data = decode_base64_letters(data);
     // A client may use `data` in place of the blob (image-spec, descriptor.md), so that it must be the blob.
     if (descriptor.digest.algorithm() == HashAlgorithm::sha256 && sha256(as_bytes(descriptor.data)) != descriptor.digest) {
       note(diagnostics, "integrity.descriptor-data", "the embedded data of the " + std::string(what) + " is not what its digest names");

@@ -1,0 +1,85 @@
+#include "base/base64.h"
+
+#include <array>
+
+namespace lazaret {
+namespace {
+
+constexpr std::uint8_t other = 64, pad = 65, space = 66;
+
+// 0..63 for both base64 alphabets (RFC 4648, sections 4 and 5), or what else a byte is.
+constexpr std::array<std::uint8_t, 256> make_base64_table() {
+  std::array<std::uint8_t, 256> table{};
+  for (auto& entry : table) entry = other;
+  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  for (std::size_t i = 0; i < alphabet.size(); ++i) table[static_cast<std::uint8_t>(alphabet[i])] = static_cast<std::uint8_t>(i);
+  table['-'] = 62;
+  table['_'] = 63;
+  table['='] = pad;
+  for (const char c : {' ', '\t', '\r', '\n'}) table[static_cast<std::uint8_t>(c)] = space;
+  return table;
+}
+constexpr auto base64_table = make_base64_table();
+
+}  // namespace
+
+std::uint8_t base64_value(char c) { return base64_table[static_cast<std::uint8_t>(c)]; }
+
+std::string decode_base64_letters(std::string_view run) {
+  std::string bytes;
+  bytes.reserve(run.size() * 3 / 4);
+  std::uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char c : run) {
+    const std::uint8_t value = base64_value(c);
+    if (value >= 64) continue;
+    bits = bits << 6 | value;
+    if (++count == 4) {
+      bytes.push_back(static_cast<char>(bits >> 16));
+      bytes.push_back(static_cast<char>(bits >> 8));
+      bytes.push_back(static_cast<char>(bits));
+      count = 0;
+      bits = 0;
+    }
+  }
+  if (count == 2) bytes.push_back(static_cast<char>(bits >> 4));
+  if (count == 3) {
+    bytes.push_back(static_cast<char>(bits >> 10));
+    bytes.push_back(static_cast<char>(bits >> 2));
+  }
+  return bytes;
+}
+
+std::string encode_base64(std::string_view bytes) {
+  static constexpr char alphabet[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t size = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t bits = 0;
+    for (std::size_t j = 0; j < 3; ++j)
+      bits = bits << 8 | (j < size ? static_cast<std::uint8_t>(bytes[i + j]) : 0u);
+    for (std::size_t j = 0; j < 4; ++j)
+      text.push_back(j <= size ? alphabet[bits >> (18 - 6 * j) & 63] : '=');
+  }
+  return text;
+}
+
+std::optional<std::string> decode_base64(std::string_view text) {
+  std::size_t letters = 0;
+  bool padding = false;
+  for (const char c : text) {
+    const std::uint8_t value = base64_value(c);
+    if (value == other) return std::nullopt;
+    if (value == pad) padding = true;
+    if (value < 64) {
+      if (padding) return std::nullopt;
+      ++letters;
+    }
+  }
+  if (letters < 2) return std::nullopt;
+  return decode_base64_letters(text);
+}
+
+}  // namespace lazaret
