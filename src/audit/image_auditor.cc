@@ -501,6 +501,14 @@ std::unique_ptr<BlobWriter> ImageAuditor::begin(const BlobOffer& offer) {
   });
 }
 
+std::vector<const LayerAudit*> ImageAuditor::layers_of(const format::ManifestDescription& manifest) const {
+  std::vector<const LayerAudit*> layers;
+  for (const format::LayerReference& reference : manifest.layers) {
+    if (const auto blob = blobs_.find(reference.key); blob != blobs_.end()) layers.push_back(&blob->second.audit);
+  }
+  return layers;
+}
+
 Report ImageAuditor::finish(const format::ImageDescription& image) {
   // A layer that was rebuilt from a folder goes by the name that the image gives it: the digest of what was made here says
   // nothing to anybody.

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "audit/cache.h"
 #include "audit/layer_auditor.h"
@@ -31,6 +32,9 @@ class ImageAuditor final : public BlobConsumer {
 
   // Once, after the source has delivered everything.
   Report finish(const format::ImageDescription& image);
+
+  // The layers of one manifest, lowest first, as they were audited; without those that could not be read. Valid as long as this is.
+  std::vector<const LayerAudit*> layers_of(const format::ManifestDescription& manifest) const;
 
   // Blobs whose audit came from the cache.
   std::size_t cached_blobs() const { return cached_; }

@@ -6,6 +6,7 @@
 namespace lazaret::cli {
 
 int run_scan(const ScanOptions& options);
+int run_diff(const DiffOptions& options);
 int run_rules(const RulesOptions& options);
 
 }  // namespace lazaret::cli

@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   }
   switch (line.command) {
     case Command::scan: return run_scan(line.scan);
+    case Command::diff: return run_diff(line.diff);
     case Command::rules: return run_rules(line.rules);
     case Command::completion: fmt::print("{}", line.message); return 0;
     case Command::none: break;

@@ -38,16 +38,20 @@ constexpr LimitOption limit_options[] = {
     {"--limit-buffer-bytes", &Limits::buffer_bytes, "memory for file contents"},
 };
 
-void add_scan(CLI::App& app, ScanOptions& options) {
-  app.add_option("target", options.targets, "images to audit (see below)")->required()->type_name("TARGET...");
-  app.add_option("-f,--format", options.format, "table, json, sarif, markdown or html (default: table on a terminal, else json)")
-      ->check(CLI::IsMember({"table", "json", "sarif", "markdown", "html"}))
-      ->type_name("FORMAT");
-  app.add_option("-o,--output", options.output, "write the report to this file")->type_name("FILE");
-  app.add_option("--fail-on", options.fail_on, "verdict from which on the exit code is 1: suspicious, malicious or never")
-      ->check(CLI::IsMember({"suspicious", "malicious", "never"}))
-      ->capture_default_str()
-      ->type_name("VERDICT");
+constexpr const char* target_help = R"(Targets:
+  docker-archive:FILE[:REF]    docker save, plain or compressed
+  oci:DIR[:REF]                OCI layout folder
+  oci-archive:FILE[:REF]       the same as a tar
+  docker://REF                 image in a registry
+  docker-daemon:REF            image of the local Docker daemon
+  containers-storage:[[DRIVER@ROOT]]REF  Podman's store on disk, this user's or the one at ROOT
+  containerd:[[ROOT]][NAMESPACE/]REF     containerd's folder on disk
+  rootfs:DIR                   a root file system
+  A path that exists is looked at; anything else is a reference to a registry.
+)";
+
+// What every command that audits images takes.
+void add_audit(CLI::App& app, ScanOptions& options) {
   app.add_option("--rules", options.rules, "YARA rules: a file or a folder (may be given again)")->type_name("PATH")->allow_extra_args(false);
   app.add_option("--ignore-file", options.ignore_file, "findings to leave out, each with a reason (docs/ignore-file.md)")->type_name("FILE");
   app.add_option("--policy", options.policy_file, "policy file in place of the default (docs/policy.md)")->type_name("FILE");
@@ -70,17 +74,20 @@ void add_scan(CLI::App& app, ScanOptions& options) {
         ->capture_default_str()
         ->group("Limits (what lies beyond makes the audit incomplete)");
   }
-  app.footer(R"(Targets:
-  docker-archive:FILE[:REF]    docker save, plain or compressed
-  oci:DIR[:REF]                OCI layout folder
-  oci-archive:FILE[:REF]       the same as a tar
-  docker://REF                 image in a registry
-  docker-daemon:REF            image of the local Docker daemon
-  containers-storage:[[DRIVER@ROOT]]REF  Podman's store on disk, this user's or the one at ROOT
-  containerd:[[ROOT]][NAMESPACE/]REF     containerd's folder on disk
-  rootfs:DIR                   a root file system
-  A path that exists is looked at; anything else is a reference to a registry.
+}
 
+void add_scan(CLI::App& app, ScanOptions& options) {
+  app.add_option("target", options.targets, "images to audit (see below)")->required()->type_name("TARGET...");
+  app.add_option("-f,--format", options.format, "table, json, sarif, markdown or html (default: table on a terminal, else json)")
+      ->check(CLI::IsMember({"table", "json", "sarif", "markdown", "html"}))
+      ->type_name("FORMAT");
+  app.add_option("-o,--output", options.output, "write the report to this file")->type_name("FILE");
+  app.add_option("--fail-on", options.fail_on, "verdict from which on the exit code is 1: suspicious, malicious or never")
+      ->check(CLI::IsMember({"suspicious", "malicious", "never"}))
+      ->capture_default_str()
+      ->type_name("VERDICT");
+  add_audit(app, options);
+  app.footer(target_help + std::string(R"(
 Exit codes: 0 below the threshold, 1 threshold reached, 2 usage or input error, 3 audit incomplete.
 
 Examples:
@@ -88,7 +95,28 @@ Examples:
   lazaret scan --format sarif -o out.sarif docker-archive:image.tar
   docker save app | lazaret scan docker-archive:-
   lazaret scan 'containers-storage:[overlay@/mnt/var/lib/containers/storage]app'
-  lazaret scan 'containerd:[/mnt/var/lib/containerd]k8s.io/app')");
+  lazaret scan 'containerd:[/mnt/var/lib/containerd]k8s.io/app')"));
+}
+
+void add_diff(CLI::App& app, DiffOptions& options) {
+  app.add_option("old", options.old_target, "the image as it was")->required()->type_name("OLD");
+  app.add_option("new", options.new_target, "the image as it is now")->required()->type_name("NEW");
+  app.add_option("-f,--format", options.scan.format, "table, json or markdown (default: table on a terminal, else json)")
+      ->check(CLI::IsMember({"table", "json", "markdown"}))
+      ->type_name("FORMAT");
+  app.add_option("-o,--output", options.scan.output, "write the result to this file")->type_name("FILE");
+  app.add_option("--fail-on", options.fail_on, "risk from which on the exit code is 1: low, medium, high, critical or never")
+      ->check(CLI::IsMember({"low", "medium", "high", "critical", "never"}))
+      ->capture_default_str()
+      ->type_name("RISK");
+  add_audit(app, options.scan);
+  app.footer(target_help + std::string(R"(
+Exit codes: 0 below the threshold, 1 threshold reached, 2 usage or input error, 3 audit incomplete.
+
+Examples:
+  lazaret diff registry.example/app:1.4 registry.example/app:1.5
+  lazaret diff --format markdown -o diff.md oci:before oci:after
+  lazaret diff docker://app@sha256:... docker-daemon:app:latest)"));
 }
 
 std::string completion_words(const CLI::App& app) {
@@ -111,6 +139,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   CLI::App* scan = app.add_subcommand("scan", "audit images");
   add_scan(*scan, line.scan);
 
+  CLI::App* diff = app.add_subcommand("diff", "say what an update of an image brought, and what is risky in it");
+  add_diff(*diff, line.diff);
+
   CLI::App* rules = app.add_subcommand("rules", "list detectors and rules with their documentation");
   rules->add_option("rule", line.rules.rule, "only this rule or detector, in full")->type_name("ID");
   rules->add_option("-f,--format", line.rules.format, "table, json or markdown")->check(CLI::IsMember({"table", "json", "markdown"}))->capture_default_str();
@@ -132,23 +163,26 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     return line;
   }
   if (scan->parsed()) line.command = Command::scan;
+  if (diff->parsed()) line.command = Command::diff;
   if (rules->parsed()) line.command = Command::rules;
   if (completion->parsed()) {
     line.command = Command::completion;
-    const std::string commands = "scan rules completion", scan_words = completion_words(*scan), rule_words = completion_words(*rules);
+    const std::string commands = "scan diff rules completion", scan_words = completion_words(*scan), diff_words = completion_words(*diff), rule_words = completion_words(*rules);
     if (line.shell == "fish") {
       line.message = "complete -c lazaret -n __fish_use_subcommand -f -a '" + commands + "'\n";
-      for (const CLI::Option* option : scan->get_options()) {
-        for (const std::string& name : option->get_lnames()) {
-          line.message += fmt::format("complete -c lazaret -n '__fish_seen_subcommand_from scan' -l {} -d '{}'\n", name, option->get_description());
+      for (const CLI::App* command : {scan, diff}) {
+        for (const CLI::Option* option : command->get_options()) {
+          for (const std::string& name : option->get_lnames()) {
+            line.message += fmt::format("complete -c lazaret -n '__fish_seen_subcommand_from {}' -l {} -d '{}'\n", command->get_name(), name, option->get_description());
+          }
         }
       }
     } else {
       line.message = fmt::format(
           "{}_lazaret() {{\n  local current=\"${{COMP_WORDS[COMP_CWORD]}}\" words=\"{}\"\n"
-          "  case \"${{COMP_WORDS[1]}}\" in\n    scan) words=\"{}\" ;;\n    rules) words=\"{}\" ;;\n    completion) words=\"bash zsh fish\" ;;\n  esac\n"
+          "  case \"${{COMP_WORDS[1]}}\" in\n    scan) words=\"{}\" ;;\n    diff) words=\"{}\" ;;\n    rules) words=\"{}\" ;;\n    completion) words=\"bash zsh fish\" ;;\n  esac\n"
           "  [ \"$COMP_CWORD\" -eq 1 ] && words=\"{}\"\n  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n}}\ncomplete -o default -F _lazaret lazaret\n",
-          line.shell == "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : "", commands, scan_words, rule_words, commands);
+          line.shell == "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : "", commands, scan_words, diff_words, rule_words, commands);
     }
   }
   return line;

@@ -37,17 +37,25 @@ struct ScanOptions {
   Limits limits;
 };
 
+// lazaret diff: two targets, and what scan takes.
+struct DiffOptions {
+  std::string old_target, new_target;
+  std::string fail_on = "high";  // risk from which on the exit code is 1: low, medium, high, critical, never
+  ScanOptions scan;              // without targets and fail_on
+};
+
 struct RulesOptions {
   std::string format = "table";  // table, json, markdown
   std::string rule;              // only this one, with its documentation
   std::vector<std::string> rules;
 };
 
-enum class Command : std::uint8_t { none, scan, rules, completion };
+enum class Command : std::uint8_t { none, scan, diff, rules, completion };
 
 struct CommandLine {
   Command command = Command::none;
   ScanOptions scan;
+  DiffOptions diff;
   RulesOptions rules;
   std::string shell;  // completion: bash, zsh or fish
   // Set when there is nothing to run: help, version or a mistake, with the text to print.
