@@ -380,7 +380,7 @@ void Connection::body_returned(BodyStep step, std::optional<BodyFailure> failure
     case BodyStep::failed: break;
   }
   core_->bytes_received.fetch_add(body_received_, std::memory_order_relaxed);
-  receiver_.reset();
+  const auto receiver = std::move(receiver_);  // it holds the exchange, which answers by itself when it is dropped
   close_after_ = true;
   state_ = State::handling;
   if (failure == BodyFailure::client_gone) {

@@ -109,7 +109,7 @@ std::optional<Refusal> parse_request_line(std::string_view line, const ParserLim
   if (version.size() != 8 || !version.starts_with("HTTP/") || version[6] != '.' ||
       version[5] < '0' || version[5] > '9' || version[7] < '0' || version[7] > '9')
     return Refusal{400, "the request line ends with no HTTP version"};
-  if (version[5] != '1') return Refusal{505, "this server speaks HTTP/1.1"};
+  if (version[5] != '1' || version[7] > '1') return Refusal{505, "this server speaks HTTP/1.1"};
   request.minor_version = version[7] == '0' ? 0 : 1;
   return parse_target(line.substr(first + 1, last - first - 1), limits, request, absolute);
 }
@@ -149,9 +149,11 @@ std::optional<Refusal> understand(const HeaderField& field, bool absolute, Reque
       break;
     case 10:
       if (!is("connection")) break;
-      for (const std::string_view option : split(field.value, ',')) {
-        framing.close |= equals_ignore_case(trim_blanks(option), "close");
-        framing.keep |= equals_ignore_case(trim_blanks(option), "keep-alive");
+      for (const std::string_view part : split(field.value, ',')) {
+        const std::string_view option = trim_blanks(part);
+        if (!option.empty() && !is_token(option)) return Refusal{400, "Connection is no list of tokens"};
+        framing.close |= equals_ignore_case(option, "close");
+        framing.keep |= equals_ignore_case(option, "keep-alive");
       }
       break;
     case 14:
@@ -169,6 +171,57 @@ std::optional<Refusal> understand(const HeaderField& field, bool absolute, Reque
     default: break;
   }
   return std::nullopt;
+}
+
+// *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112, 7.1.1)
+bool is_extension_list(std::string_view text) {
+  const auto skip_blanks = [&] {
+    while (!text.empty() && (text[0] == ' ' || text[0] == '\t')) text.remove_prefix(1);
+  };
+  const auto take = [&](char c) {
+    if (!text.starts_with(c)) return false;
+    text.remove_prefix(1);
+    return true;
+  };
+  const auto take_token = [&] {
+    std::size_t size = 0;
+    while (size < text.size() && is_token(text.substr(size, 1))) ++size;
+    text.remove_prefix(size);
+    return size > 0;
+  };
+  const auto take_quoted = [&] {
+    while (!text.empty() && text[0] != '"') {
+      take('\\');
+      if (text.empty() || (is_control(text[0]) && text[0] != '\t')) return false;
+      text.remove_prefix(1);
+    }
+    return take('"');
+  };
+  while (!text.empty()) {
+    skip_blanks();
+    if (!take(';')) return false;
+    skip_blanks();
+    if (!take_token()) return false;
+    const std::string_view before = text;
+    skip_blanks();
+    if (!take('=')) {
+      text = before;
+      continue;
+    }
+    skip_blanks();
+    if (take('"') ? !take_quoted() : !take_token()) return false;
+  }
+  return true;
+}
+
+// A field that may come behind a body: what says where messages end or go must not (RFC 9110, 6.5.1).
+bool is_trailer_field(std::string_view line) {
+  const auto colon = line.find(':');
+  const std::string_view name = line.substr(0, colon);
+  if (colon == none || !is_token(name)) return false;
+  for (const std::string_view framing : {"transfer-encoding", "content-length", "host", "connection", "proxy-connection", "upgrade", "expect", "authorization"})
+    if (equals_ignore_case(name, framing)) return false;
+  return true;
 }
 
 }  // namespace
@@ -318,6 +371,7 @@ BodyDecoder::Status BodyDecoder::chunked(std::string_view& input, Bytes& piece) 
         } else if (c == '\r') {
           state_ = State::size_end;
         } else if (c == ';') {
+          line_ = c;
           state_ = State::extension;
         } else {
           return fail();
@@ -325,16 +379,19 @@ BodyDecoder::Status BodyDecoder::chunked(std::string_view& input, Bytes& piece) 
         break;
       case State::extension:
         if (c == '\r') {
+          if (!is_extension_list(line_)) return fail();
+          line_.clear();
           state_ = State::size_end;
-        } else if ((is_control(c) && c != '\t') || ++line_bytes_ > limits_.chunk_line_bytes ||
-                   ++extension_bytes_ > limits_.chunk_extension_bytes) {
+        } else if ((is_control(c) && c != '\t') || line_.size() == limits_.chunk_line_bytes || ++extension_bytes_ > limits_.chunk_extension_bytes) {
           return fail();
+        } else {
+          line_.push_back(c);
         }
         break;
       case State::size_end:
         if (c != '\n') return fail();
         state_ = left_ == 0 ? State::trailer : State::data;
-        digits_ = line_bytes_ = 0;
+        digits_ = 0;
         break;
       case State::data_cr:
         if (c != '\r') return fail();
@@ -351,19 +408,17 @@ BodyDecoder::Status BodyDecoder::chunked(std::string_view& input, Bytes& piece) 
         } else if (is_control(c) && c != '\t') {
           return fail();
         } else {
-          trailer_line_.push_back(c);
+          line_.push_back(c);
         }
         break;
       case State::trailer_end:
         if (c != '\n') return fail();
-        if (trailer_line_.empty()) {
+        if (line_.empty()) {
           state_ = State::done;
           return Status::done;
         }
-        if (!is_token(std::string_view(trailer_line_).substr(0, trailer_line_.find(':'))) ||
-            trailer_line_.find(':') == none)
-          return fail();
-        trailer_line_.clear();  // nothing in a trailer is of use here
+        if (!is_trailer_field(line_)) return fail();
+        line_.clear();  // nothing in a trailer is of use here
         state_ = State::trailer;
         break;
       default: return fail();

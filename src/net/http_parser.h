@@ -83,8 +83,8 @@ class BodyDecoder {
   State state_ = State::done;
   std::uint64_t left_ = 0;  // of the body, or of the chunk
   std::size_t digits_ = 0;
-  std::size_t line_bytes_ = 0, extension_bytes_ = 0, trailer_bytes_ = 0;
-  std::string trailer_line_;
+  std::size_t extension_bytes_ = 0, trailer_bytes_ = 0;
+  std::string line_;  // of extensions or the trailer
   ParserLimits limits_;
 };
 
