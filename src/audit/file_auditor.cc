@@ -100,6 +100,7 @@ class FileAuditor::Impl {
     content.first = file.first;
     content.digest = file.content_digest;
     content.script = file.script;
+    content.sha256 = file.sha256;
     inspect(content, level);
     end(file.content, file.first && file.last);
   }
@@ -137,6 +138,7 @@ class FileAuditor::Impl {
     bool first = true;
     ContentDigest* digest = nullptr;
     const format::ShellScript* script = nullptr;
+    Digest sha256{};  // when it is known already
     bool whole() const { return bytes.size() == file_size; }
   };
   class Report;
@@ -297,7 +299,7 @@ void FileAuditor::Impl::inspect(const Content& content, const Level& level) {
   view.gid = content.gid;
   view.nesting = level.depth;
   view.script = content.script;
-  if (content.whole()) view.sha256 = sha256(content.bytes);
+  if (content.whole()) view.sha256 = content.sha256.empty() ? sha256(content.bytes) : content.sha256;
   if (content.digest != nullptr) *content.digest = content_digest(view.sha256);
 
   std::optional<format::ElfFile> elf;

@@ -36,6 +36,7 @@ struct FileInput {
   ContentDigest* content_digest = nullptr;  // filled in when `content` is the whole file
   // The text as the image runs it: then only the detectors of text look at it, and what its commands come to. The file itself was audited with its layer.
   const format::ShellScript* script = nullptr;
+  Digest sha256;                            // of the whole file, when it is known already
 };
 
 // Not thread-safe; cheap to make. `ruleset` and `limits` must outlive it.

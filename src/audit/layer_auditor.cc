@@ -12,6 +12,7 @@
 #include "audit/file_auditor.h"
 #include "audit/paths.h"
 #include "audit/unpack.h"
+#include "base/hash_each.h"
 #include "codec/decoder.h"
 #include "format/tar.h"
 
@@ -348,6 +349,20 @@ class LayerAuditor::Impl final : private format::TarHandler {
     if (pending_bytes_ >= batch_bytes || pending_.size() >= batch_files) submit_batch();
   }
 
+  // All at once is faster than each when it is looked at (hash_each.h).
+  static void hash_files(std::vector<Task>& tasks) {
+    std::vector<Bytes> contents;
+    std::vector<Task*> whole;
+    for (Task& task : tasks) {
+      if (!task.side_content.empty() || task.file.content.size() != task.file.file_size) continue;
+      contents.push_back(task.file.content);
+      whole.push_back(&task);
+    }
+    std::vector<Digest> digests(contents.size());
+    hash_each(HashAlgorithm::sha256, contents, digests);
+    for (std::size_t i = 0; i < whole.size(); ++i) whole[i]->file.sha256 = digests[i];
+  }
+
   void submit_batch() {
     if (pending_.empty()) return;
     Batch& batch = batches_.emplace_back();  // a deque: references stay valid
@@ -359,6 +374,7 @@ class LayerAuditor::Impl final : private format::TarHandler {
       ++running_;
     }
     machine_.workers.submit([this, &batch] {
+      hash_files(batch.tasks);
       FileAuditor auditor(*ruleset_, limits_, batch.outcome);
       for (Task& task : batch.tasks) {
         if (task.side_content.empty()) {
