@@ -85,8 +85,10 @@ def install(folder, name, packages):
     kept = folder / f"{name}.layer.json"
     if kept.exists():
         return json.loads(kept.read_text()), ""
-    top, work, merged, debs = (folder / part for part in ("upper", "work", "merged", "debs"))
-    subprocess.run(["rm", "-rf", top, work], check=True)
+    memory, merged, debs = (folder / part for part in ("memory", "merged", "debs"))
+    top, work = memory / "upper", memory / "work"
+    memory.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", memory], check=True)  # dpkg waits for the disk after every file
     for part in (top, work, merged, debs):
         part.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={folder}/base,upperdir={top},workdir={work}", merged], check=True)
@@ -97,7 +99,7 @@ def install(folder, name, packages):
         (merged / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
         (merged / "usr/sbin/policy-rc.d").chmod(0o755)
         done = subprocess.run(["chroot", merged, "apt-get", "-qq", "-y", "--no-install-recommends", "-o", "APT::Keep-Downloaded-Packages=true",
-                               "install", *packages],
+                               "-o", "Dpkg::Options::=--force-unsafe-io", "install", *packages],
                               env={"DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
                               stdin=subprocess.DEVNULL, capture_output=True, text=True)
         (merged / "usr/sbin/policy-rc.d").unlink()
@@ -105,9 +107,12 @@ def install(folder, name, packages):
         subprocess.run(["umount", "-q", merged / "proc"], check=False)
         subprocess.run(["umount", "-q", archives], check=False)
         subprocess.run(["umount", merged], check=False)
-    if done.returncode != 0:
-        return None, " ".join(done.stderr.split())[-200:]
-    layer = layer_of(top, folder)
+    try:
+        if done.returncode != 0:
+            return None, " ".join(done.stderr.split())[-200:]
+        layer = layer_of(top, folder)
+    finally:
+        subprocess.run(["umount", memory], check=False)
     kept.write_text(json.dumps(layer))
     return layer, ""
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "audit/file_memory.h"
+
 namespace lazaret::audit {
 namespace {
 
@@ -15,13 +17,13 @@ struct FileAssembler::Buffer {
     bytes.reserve(static_cast<std::size_t>(reserve));
   }
   ~Buffer() {
-    std::vector<std::uint8_t>().swap(bytes);  // the memory is free before the budget says so
+    FileBytes().swap(bytes);  // the memory is free before the budget says so
     if (budget != nullptr) budget->give(charged);
   }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
-  std::vector<std::uint8_t> bytes;
+  FileBytes bytes;
   const std::uint64_t charged;
   ByteBudget* const budget;
 };
@@ -80,7 +82,7 @@ void FileAssembler::append(Bytes piece) {
       if (capacity < whole_limit_) {
         // Larger than expected. All that it may need is asked for at once, and nothing is held meanwhile: several blobs that moved up in
         // steps, each holding what the others wait for, would wait for ever.
-        std::vector<std::uint8_t> bytes = std::move(buffer_->bytes);
+        FileBytes bytes = std::move(buffer_->bytes);
         buffer_.reset();
         start_buffer(whole_limit_, 0);
         buffer_->bytes = std::move(bytes);
