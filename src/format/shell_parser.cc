@@ -455,8 +455,10 @@ bool Parser::simple(ShellConnector connector) {
       end = at_;
       continue;
     }
+    const std::size_t assigned = command.assignments.size();
     if ((count == 0 || declares) && assignment(command, inner)) {
-      if (declares) {
+      // One that the limits did not allow to keep is passed over.
+      if (declares && command.assignments.size() > assigned) {
         const auto& [name, value] = command.assignments.back();
         words.expansion(name, true, true);
         words.expansion("=", true, true);

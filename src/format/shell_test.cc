@@ -698,6 +698,13 @@ TEST(Shell, TimeIsLinearInHostileText) {
   EXPECT_TRUE(parse_shell(doubling).cut);
 }
 
+TEST(Shell, ADeclarationBeyondTheLimitsHasNoAssignmentToLookAt) {
+  std::string text = "x=" + std::string(1 << 20, 'a') + "\n";
+  for (int i = 0; i < 64; ++i) text += "local y=$x$x$x$x\n";
+  const ShellScript script = parse_shell(text);
+  EXPECT_TRUE(script.cut);
+}
+
 TEST(Shell, InnocentTextGivesNoEvaluations) {
   for (const char* text :
        {"The quick (brown) fox; it's \"fine\", isn't it? 100% $5 `code`",
