@@ -17,7 +17,7 @@ struct FileAssembler::Buffer {
     bytes.reserve(static_cast<std::size_t>(reserve));
   }
   ~Buffer() {
-    FileBytes().swap(bytes);  // the memory is free before the budget says so
+    bytes = {};  // the memory is free before the budget says so
     if (budget != nullptr) budget->give(charged);
   }
   Buffer(const Buffer&) = delete;
@@ -95,9 +95,7 @@ void FileAssembler::append(Bytes piece) {
       room = buffer_->charged - buffer_->bytes.size();
     }
     const auto part = piece.first(static_cast<std::size_t>(std::min<std::uint64_t>(room, piece.size())));
-    const std::uint64_t needed = buffer_->bytes.size() + part.size();
-    if (needed > buffer_->bytes.capacity()) buffer_->bytes.reserve(static_cast<std::size_t>(std::min(needed * 2, buffer_->charged)));
-    buffer_->bytes.insert(buffer_->bytes.end(), part.begin(), part.end());
+    buffer_->bytes.append(part, static_cast<std::size_t>(buffer_->charged));
     piece = piece.subspan(part.size());
   }
 }
@@ -107,17 +105,18 @@ void FileAssembler::emit_window(bool last) {
   std::vector<std::uint8_t> tail;
   if (!last) {
     const std::size_t keep = static_cast<std::size_t>(std::min<std::uint64_t>(overlap_, full->bytes.size() / 2));
-    tail.assign(full->bytes.end() - static_cast<std::ptrdiff_t>(keep), full->bytes.end());
+    const Bytes end = full->bytes.view().last(keep);
+    tail.assign(end.begin(), end.end());
   }
   const std::uint64_t size = full->bytes.size();
-  const Bytes bytes(full->bytes);
+  const Bytes bytes = full->bytes.view();
   // Given away before the next buffer is asked for: whoever waits for the budget must not hold a part of it.
   sink_({bytes, offset_, first_, last, std::move(full)});
   first_ = false;
   if (last) return;
   offset_ += size - tail.size();
   start_buffer(window_, window_);
-  buffer_->bytes.insert(buffer_->bytes.end(), tail.begin(), tail.end());
+  buffer_->bytes.append(tail, static_cast<std::size_t>(buffer_->charged));
 }
 
 // A sparse entry of a few bytes may claim a hole of exabytes: what lies beyond a window's worth of zeros has nothing to find in it.

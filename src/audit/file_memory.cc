@@ -2,7 +2,9 @@
 
 #include <sys/mman.h>
 
-#include <cstdlib>
+#include <algorithm>
+#include <cassert>
+#include <cstring>
 #include <new>
 
 namespace lazaret::audit {
@@ -10,24 +12,35 @@ namespace {
 
 constexpr std::size_t huge_page = 2 << 20;
 
-}  // namespace
-
-void* allocate_file_memory(std::size_t bytes) {
-  if (bytes < huge_page) {
-    void* const memory = std::malloc(bytes);
-    if (memory == nullptr) throw std::bad_alloc();
-    return memory;
-  }
-  const std::size_t rounded = (bytes + huge_page - 1) / huge_page * huge_page;
-  void* const memory = std::aligned_alloc(huge_page, rounded);
+std::uint8_t* allocate(std::size_t bytes) {
+  const bool large = bytes >= huge_page;
+  void* const memory = large ? std::aligned_alloc(huge_page, (bytes + huge_page - 1) / huge_page * huge_page) : std::malloc(std::max<std::size_t>(bytes, 1));
   if (memory == nullptr) throw std::bad_alloc();
-  // The end of the last page is never touched and stays out of memory: it is left to small pages. A kernel without huge pages refuses,
-  // which changes nothing but speed.
-  const std::size_t whole = bytes / huge_page * huge_page;
-  [[maybe_unused]] const int ignored = madvise(memory, whole, MADV_HUGEPAGE);
-  return memory;
+  // The last part of a page stays small pages: what is not touched of it takes no memory. A kernel without huge pages refuses, which costs
+  // nothing but speed.
+  if (large) {
+    [[maybe_unused]] const int refused = madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE);
+  }
+  return static_cast<std::uint8_t*>(memory);
 }
 
-void free_file_memory(void* memory) noexcept { std::free(memory); }
+}  // namespace
+
+void FileBytes::reserve(std::size_t capacity) {
+  if (capacity <= capacity_) return;
+  std::unique_ptr<std::uint8_t[], Free> memory(allocate(capacity));
+  if (size_ > 0) std::memcpy(memory.get(), memory_.get(), size_);
+  memory_ = std::move(memory);
+  capacity_ = capacity;
+}
+
+void FileBytes::append(Bytes bytes, std::size_t most) {
+  if (bytes.empty()) return;
+  const std::size_t needed = size_ + bytes.size();
+  assert(needed <= most);
+  if (needed > capacity_) reserve(std::min(needed * 2, most));
+  std::memcpy(memory_.get() + size_, bytes.data(), bytes.size());
+  size_ = needed;
+}
 
 }  // namespace lazaret::audit

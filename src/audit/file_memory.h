@@ -3,29 +3,49 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "base/bytes.h"
 
 namespace lazaret::audit {
 
+// Bytes that grow at their end.
+//
 // The kernel zeroes and maps each 4 KiB page that a process touches for the first time, which costs more than copying a file's bytes into it.
 // Large buffers ask for pages of 2 MiB instead (madvise(2), MADV_HUGEPAGE), so that a file of 60 MiB takes 30 faults and not 15,000.
-void* allocate_file_memory(std::size_t bytes);
-void free_file_memory(void* memory) noexcept;
+class FileBytes {
+ public:
+  FileBytes() = default;
+  FileBytes(FileBytes&& other) noexcept { swap(other); }
+  FileBytes& operator=(FileBytes&& other) noexcept {
+    FileBytes(std::move(other)).swap(*this);
+    return *this;
+  }
 
-// An allocator over the two (C++20 [allocator.requirements]).
-template <typename T>
-struct FileMemory {
-  using value_type = T;
+  std::size_t size() const { return size_; }
+  std::size_t capacity() const { return capacity_; }
+  Bytes view() const { return {memory_.get(), size_}; }
 
-  FileMemory() = default;
-  template <typename U>
-  FileMemory(const FileMemory<U>&) {}
+  // Room for `capacity` bytes in all, without growing on the way.
+  void reserve(std::size_t capacity);
+  // Grows to twice what is needed when there is no room, but not beyond `most`, which must hold them all.
+  void append(Bytes bytes, std::size_t most);
 
-  T* allocate(std::size_t count) { return static_cast<T*>(allocate_file_memory(count * sizeof(T))); }
-  void deallocate(T* memory, std::size_t) noexcept { free_file_memory(memory); }
-  bool operator==(const FileMemory&) const { return true; }
+ private:
+  struct Free {
+    void operator()(std::uint8_t* memory) const { std::free(memory); }
+  };
+
+  void swap(FileBytes& other) noexcept {
+    std::swap(memory_, other.memory_);
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+  }
+
+  std::unique_ptr<std::uint8_t[], Free> memory_;
+  std::size_t size_ = 0, capacity_ = 0;
 };
-
-using FileBytes = std::vector<std::uint8_t, FileMemory<std::uint8_t>>;
 
 }  // namespace lazaret::audit
