@@ -135,8 +135,8 @@ class Reader {
   virtual std::optional<Repository> repository(std::int64_t id) = 0;
   // By name, beginning after `after`.
   virtual std::vector<Repository> repositories(std::string_view after, std::size_t limit) = 0;
-  // Only those where somebody else than the publisher can see something: a released manifest that no takedown hides.
-  virtual std::vector<Repository> visible_repositories(std::string_view after, std::size_t limit) = 0;
+  // Whether somebody else than the publisher can see something in it: a released manifest that no takedown hides.
+  virtual bool repository_visible(std::int64_t id) = 0;
 
   virtual std::optional<Tag> tag(std::int64_t repository, std::string_view name) = 0;
   // By name, beginning after `after`. `released`: only those that serve something that is released now.
@@ -152,6 +152,8 @@ class Reader {
   virtual std::vector<Digest> manifests_judged_otherwise(std::string_view ruleset, std::size_t limit) = 0;
 
   virtual std::optional<Binding> binding(std::int64_t repository, const Digest& manifest) = 0;
+  // Some repository holds it, is not hidden and does not hide it.
+  virtual bool manifest_visible_somewhere(const Digest& manifest) = 0;
   // Repositories that hold the manifest.
   virtual std::vector<std::int64_t> repositories_with(const Digest& manifest) = 0;
   virtual std::vector<Digest> manifests_of(std::int64_t repository) = 0;
@@ -162,6 +164,9 @@ class Reader {
   virtual std::optional<Binding> blob_link(std::int64_t repository, const Digest& digest) = 0;
   // Part of the repository, named by a released manifest there, and neither hidden.
   virtual bool blob_released(std::int64_t repository, const Digest& digest) = 0;
+  virtual bool blob_released_somewhere(const Digest& digest) = 0;
+  // Of the decoded layer, as an audit computed it.
+  virtual std::optional<Digest> diff_id(const Digest& blob) = 0;
   virtual bool blob_in_use(std::int64_t repository, const Digest& digest) = 0;
   virtual std::vector<std::int64_t> repositories_with_blob(const Digest& digest, std::size_t limit) = 0;
   // Manifests that name the blob.
@@ -204,6 +209,7 @@ class Writer : public Reader {
 
   virtual void add_blob(const Digest& digest, std::uint64_t size, Time at) = 0;
   virtual void remove_blob(const Digest& digest) = 0;
+  virtual void set_diff_id(const Digest& blob, const Digest& diff_id) = 0;
   // A link that is there already gets the new time and keeps its publisher.
   virtual void link_blob(std::int64_t repository, const Digest& digest, const Binding& binding) = 0;
   virtual void unlink_blob(std::int64_t repository, const Digest& digest) = 0;
@@ -215,13 +221,19 @@ class Writer : public Reader {
   virtual void put_verdict(const Verdict& verdict) = 0;
   virtual void add_tombstone(const Tombstone& tombstone) = 0;
   virtual void remove_tombstones(std::int64_t takedown) = 0;
+  // The one that a verdict set.
+  virtual void remove_tombstone(TombstoneKind kind, const Digest& value) = 0;
   // Returns its id.
   virtual std::int64_t add_takedown(const Takedown& takedown) = 0;
   virtual void set_undone(std::int64_t takedown, Time at) = 0;
   // Hides everything of a publisher, or of a repository, that is not hidden yet, or shows what `takedown` hid.
   virtual void hide_publisher(std::string_view publisher, std::int64_t takedown) = 0;
   virtual void hide_repository(std::int64_t repository, std::int64_t takedown) = 0;
+  virtual void hide_manifest(std::int64_t repository, const Digest& manifest, std::int64_t takedown) = 0;
   virtual void show(std::int64_t takedown) = 0;
+  // Remembers the state of a manifest before an act changes it, and gives all of them back.
+  virtual void keep_state(const Digest& manifest, std::int64_t takedown) = 0;
+  virtual void restore_states(std::int64_t takedown) = 0;
   virtual std::vector<Digest> manifests_hidden_by(std::int64_t takedown) = 0;
 
   virtual void add_event(const Event& event) = 0;

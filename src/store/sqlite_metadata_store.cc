@@ -34,7 +34,8 @@ CREATE TABLE IF NOT EXISTS binding (repository INTEGER NOT NULL, digest TEXT NOT
   takedown INTEGER NOT NULL, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS binding_digest ON binding (digest);
 CREATE INDEX IF NOT EXISTS binding_publisher ON binding (publisher);
-CREATE TABLE IF NOT EXISTS blob (digest TEXT PRIMARY KEY, size INTEGER NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS blob (digest TEXT PRIMARY KEY, size INTEGER NOT NULL, created INTEGER NOT NULL,
+  diff_id TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blob_link (repository INTEGER NOT NULL, digest TEXT NOT NULL, publisher TEXT NOT NULL, at INTEGER NOT NULL,
   takedown INTEGER NOT NULL, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS blob_link_digest ON blob_link (digest);
@@ -54,6 +55,8 @@ CREATE TABLE IF NOT EXISTS tombstone (kind INTEGER NOT NULL, value TEXT NOT NULL
 CREATE INDEX IF NOT EXISTS tombstone_takedown ON tombstone (takedown) WHERE takedown <> 0;
 CREATE TABLE IF NOT EXISTS takedown (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, subject TEXT NOT NULL, actor TEXT NOT NULL,
   reason TEXT NOT NULL, at INTEGER NOT NULL, undone INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS kept_state (takedown INTEGER NOT NULL, digest TEXT NOT NULL, state INTEGER NOT NULL, ruleset TEXT NOT NULL,
+  pinned INTEGER NOT NULL, PRIMARY KEY (takedown, digest)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS takedown_subject ON takedown (kind, subject);
 CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL,
   repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, detail TEXT NOT NULL);
@@ -98,11 +101,11 @@ class Session final : public Writer {
     return all<Repository>("SELECT id, name, publisher, created, takedown FROM repository WHERE name > ? ORDER BY name LIMIT ?", read_repository, after,
                            count(limit));
   }
-  std::vector<Repository> visible_repositories(std::string_view after, std::size_t limit) override {
-    return all<Repository>(
-        "SELECT id, name, publisher, created, takedown FROM repository WHERE name > ? AND takedown = 0 AND EXISTS (SELECT 1 FROM binding b"
-        " JOIN manifest m ON m.digest = b.digest WHERE b.repository = repository.id AND b.takedown = 0 AND m.state = 1) ORDER BY name LIMIT ?",
-        read_repository, after, count(limit));
+  bool repository_visible(std::int64_t id) override {
+    return first<std::int64_t>("SELECT 1 FROM repository r JOIN binding b ON b.repository = r.id JOIN manifest m ON m.digest = b.digest"
+                               " WHERE r.id = ? AND r.takedown = 0 AND b.takedown = 0 AND m.state = 1 LIMIT 1",
+                               read_integer, id)
+        .has_value();
   }
   std::int64_t add_repository(std::string_view name, std::string_view publisher, Time at) override {
     run("INSERT INTO repository (name, publisher, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", name, publisher, at);
@@ -192,6 +195,11 @@ class Session final : public Writer {
   std::optional<Binding> binding(std::int64_t repository, const Digest& manifest) override {
     return first<Binding>("SELECT publisher, at, takedown FROM binding WHERE repository = ? AND digest = ?", read_binding, repository, manifest);
   }
+  bool manifest_visible_somewhere(const Digest& manifest) override {
+    return first<std::int64_t>("SELECT 1 FROM binding b JOIN repository r ON r.id = b.repository WHERE b.digest = ? AND b.takedown = 0 AND r.takedown = 0 LIMIT 1",
+                               read_integer, manifest)
+        .has_value();
+  }
   std::vector<std::int64_t> repositories_with(const Digest& manifest) override {
     return all<std::int64_t>("SELECT repository FROM binding WHERE digest = ?", read_integer, manifest);
   }
@@ -229,6 +237,16 @@ class Session final : public Writer {
                read_integer, repository, digest)
         .has_value();
   }
+  bool blob_released_somewhere(const Digest& digest) override {
+    return first<std::int64_t>("SELECT 1 FROM reference r JOIN binding b ON b.digest = r.manifest JOIN manifest m ON m.digest = b.digest"
+                               " WHERE r.digest = ? AND r.kind <> 2 AND b.takedown = 0 AND m.state = 1 LIMIT 1",
+                               read_integer, digest)
+        .has_value();
+  }
+  std::optional<Digest> diff_id(const Digest& blob) override {
+    return first<Digest>("SELECT diff_id FROM blob WHERE digest = ? AND diff_id <> ''", read_digest, blob);
+  }
+  void set_diff_id(const Digest& blob, const Digest& diff_id) override { run("UPDATE blob SET diff_id = ? WHERE digest = ?", diff_id, blob); }
   bool blob_in_use(std::int64_t repository, const Digest& digest) override {
     return first<std::int64_t>("SELECT 1 FROM reference r JOIN binding b ON b.repository = ? AND b.digest = r.manifest WHERE r.digest = ? LIMIT 1",
                                read_integer, repository, digest)
@@ -309,6 +327,9 @@ class Session final : public Writer {
         tombstone.value, tombstone.takedown, tombstone.reason, tombstone.at);
   }
   void remove_tombstones(std::int64_t takedown) override { run("DELETE FROM tombstone WHERE takedown = ? AND takedown <> 0", takedown); }
+  void remove_tombstone(TombstoneKind kind, const Digest& value) override {
+    run("DELETE FROM tombstone WHERE kind = ? AND value = ? AND takedown = 0", static_cast<std::int64_t>(kind), value);
+  }
   std::optional<Takedown> takedown(std::int64_t id) override {
     return first<Takedown>("SELECT id, kind, subject, actor, reason, at, undone FROM takedown WHERE id = ?", read_takedown, id);
   }
@@ -336,6 +357,20 @@ class Session final : public Writer {
     run("UPDATE binding SET takedown = ? WHERE repository = ? AND takedown = 0", takedown, repository);
     run("UPDATE blob_link SET takedown = ? WHERE repository = ? AND takedown = 0", takedown, repository);
     run("UPDATE tag SET takedown = ? WHERE repository = ? AND takedown = 0", takedown, repository);
+  }
+  void hide_manifest(std::int64_t repository, const Digest& manifest, std::int64_t takedown) override {
+    run("UPDATE binding SET takedown = ? WHERE repository = ? AND digest = ? AND takedown = 0", takedown, repository, manifest);
+    run("UPDATE tag SET takedown = ? WHERE repository = ? AND digest = ? AND takedown = 0", takedown, repository, manifest);
+  }
+  void keep_state(const Digest& manifest, std::int64_t takedown) override {
+    run("INSERT OR REPLACE INTO kept_state (takedown, digest, state, ruleset, pinned) SELECT ?, digest, state, ruleset, pinned FROM manifest WHERE digest = ?",
+        takedown, manifest);
+  }
+  void restore_states(std::int64_t takedown) override {
+    run("UPDATE manifest SET (state, ruleset, pinned) = (SELECT k.state, k.ruleset, k.pinned FROM kept_state k WHERE k.takedown = ? AND k.digest = manifest.digest)"
+        " WHERE digest IN (SELECT digest FROM kept_state WHERE takedown = ?)",
+        takedown, takedown);
+    run("DELETE FROM kept_state WHERE takedown = ?", takedown);
   }
   void show(std::int64_t takedown) override {
     if (takedown == 0) return;

@@ -183,7 +183,7 @@ TEST_P(MetadataStores, RepositoriesComeByNameAndOnceEach) {
     EXPECT_EQ(all[1].publisher, "b");
     EXPECT_EQ(reader.repositories("a/x", 1).front().name, "b/x");
     EXPECT_EQ(reader.repository(all[2].id)->name, "c");
-    EXPECT_TRUE(reader.visible_repositories("", 10).empty()) << "nothing is released in them";
+    EXPECT_FALSE(reader.repository_visible(all[0].id)) << "nothing is released in it";
   });
 }
 
@@ -286,7 +286,12 @@ TEST_P(MetadataStores, ATakedownHidesAndUndoingItRestoresExactly) {
     EXPECT_EQ(reader.binding(mine, named("m"))->takedown, act);
     EXPECT_TRUE(reader.tags(mine, "", 10, true).empty());
     EXPECT_FALSE(reader.blob_released(mine, named("m-layer")));
-    EXPECT_EQ(reader.visible_repositories("", 10).size(), 1u);
+    EXPECT_FALSE(reader.repository_visible(mine));
+    EXPECT_TRUE(reader.repository_visible(theirs));
+    EXPECT_FALSE(reader.manifest_visible_somewhere(named("m")));
+    EXPECT_TRUE(reader.manifest_visible_somewhere(named("n")));
+    EXPECT_FALSE(reader.blob_released_somewhere(named("m-layer")));
+    EXPECT_TRUE(reader.blob_released_somewhere(named("n-layer")));
     EXPECT_EQ(reader.tombstones(TombstoneKind::manifest, named("m")).size(), 2u);
     EXPECT_TRUE(reader.has_tombstones(TombstoneKind::manifest));
     EXPECT_FALSE(reader.has_tombstones(TombstoneKind::file));
@@ -305,6 +310,31 @@ TEST_P(MetadataStores, ATakedownHidesAndUndoingItRestoresExactly) {
     EXPECT_EQ(writer.tombstones(TombstoneKind::manifest, named("m")).size(), 1u) << "the verdict stays";
     EXPECT_EQ(writer.takedown(act)->undone, 11);
     EXPECT_FALSE(writer.takedown_of("publisher", "bad"));
+  });
+}
+
+TEST_P(MetadataStores, StatesAreKeptByAnActAndGivenBack) {
+  write([&](Writer& writer) {
+    const auto repository = push(writer, "a/x", "a", "m", State::released);
+    push(writer, "a/x", "a", "n", State::released);
+    writer.set_state(named("m"), State::released, "rules", true);
+    writer.hide_manifest(repository, named("m"), 7);
+    EXPECT_EQ(writer.binding(repository, named("m"))->takedown, 7);
+    EXPECT_EQ(writer.binding(repository, named("n"))->takedown, 0);
+    writer.keep_state(named("m"), 7);
+    writer.set_state(named("m"), State::condemned, "other", false);
+    writer.restore_states(7);
+    EXPECT_EQ(writer.manifest(named("m"))->state, State::released);
+    EXPECT_EQ(writer.manifest(named("m"))->ruleset, "rules");
+    EXPECT_TRUE(writer.manifest(named("m"))->pinned);
+    EXPECT_EQ(writer.manifest(named("n"))->state, State::released);
+    EXPECT_FALSE(writer.diff_id(named("m-layer")));
+    writer.set_diff_id(named("m-layer"), named("decoded"));
+    EXPECT_EQ(*writer.diff_id(named("m-layer")), named("decoded"));
+    writer.add_tombstone({TombstoneKind::blob, named("m-layer"), 0, "verdict", 1});
+    writer.add_tombstone({TombstoneKind::blob, named("m-layer"), 7, "act", 1});
+    writer.remove_tombstone(TombstoneKind::blob, named("m-layer"));
+    EXPECT_EQ(writer.tombstones(TombstoneKind::blob, named("m-layer")).size(), 1u);
   });
 }
 
