@@ -8,5 +8,8 @@ namespace lazaret::cli {
 int run_scan(const ScanOptions& options);
 int run_diff(const DiffOptions& options);
 int run_rules(const RulesOptions& options);
+int run_serve(const ServeOptions& options);
+int run_gc(const ServeOptions& options);
+int run_fsck(const ServeOptions& options);
 
 }  // namespace lazaret::cli

@@ -26,6 +26,9 @@ int main(int argc, char** argv) {
     case Command::scan: return run_scan(line.scan);
     case Command::diff: return run_diff(line.diff);
     case Command::rules: return run_rules(line.rules);
+    case Command::serve: return run_serve(line.serve);
+    case Command::gc: return run_gc(line.serve);
+    case Command::fsck: return run_fsck(line.serve);
     case Command::completion: fmt::print("{}", line.message); return 0;
     case Command::none: break;
   }

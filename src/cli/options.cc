@@ -148,6 +148,19 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   rules->add_option("--rules", line.rules.rules, "also list these YARA rules")->type_name("PATH")->allow_extra_args(false);
   rules->footer("Example: lazaret rules reverse-shell.bash-dev-tcp");
 
+  CLI::App* serve = app.add_subcommand("serve", "a registry that audits before it lists");
+  CLI::App* gc = app.add_subcommand("gc", "collect what nothing refers to (a server does this by itself)");
+  CLI::App* fsck = app.add_subcommand("fsck", "look whether records and files of a data folder agree");
+  for (CLI::App* command : {serve, gc, fsck}) {
+    command->add_option("--config", line.serve.config, "lazaret.toml")->type_name("FILE");
+    command->add_option("--data", line.serve.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
+  }
+  serve->add_option("--listen", line.serve.listen, "ADDRESS:PORT or unix:PATH; may be given again (127.0.0.1:5000)")->type_name("ADDRESS")->allow_extra_args(false);
+  fsck->add_flag("--content", line.serve.content, "also hash every blob");
+  serve->footer("Example: lazaret serve --data /srv/registry --listen 0.0.0.0:5000\nA new data folder gets an administrator \"admin\" with the password in DIR/admin-password.");
+  gc->footer("Example: lazaret gc --data /srv/registry");
+  fsck->footer("Example: lazaret fsck --data /srv/registry --content");
+
   CLI::App* completion = app.add_subcommand("completion", "print shell completion");
   completion->add_option("shell", line.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->footer("Example: lazaret completion bash > /etc/bash_completion.d/lazaret");
@@ -165,9 +178,12 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (scan->parsed()) line.command = Command::scan;
   if (diff->parsed()) line.command = Command::diff;
   if (rules->parsed()) line.command = Command::rules;
+  if (serve->parsed()) line.command = Command::serve;
+  if (gc->parsed()) line.command = Command::gc;
+  if (fsck->parsed()) line.command = Command::fsck;
   if (completion->parsed()) {
     line.command = Command::completion;
-    const std::string commands = "scan diff rules completion", scan_words = completion_words(*scan), diff_words = completion_words(*diff), rule_words = completion_words(*rules);
+    const std::string commands = "scan diff rules serve gc fsck completion", scan_words = completion_words(*scan), diff_words = completion_words(*diff), rule_words = completion_words(*rules);
     if (line.shell == "fish") {
       line.message = "complete -c lazaret -n __fish_use_subcommand -f -a '" + commands + "'\n";
       for (const CLI::App* command : {scan, diff}) {

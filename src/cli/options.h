@@ -50,13 +50,22 @@ struct RulesOptions {
   std::vector<std::string> rules;
 };
 
-enum class Command : std::uint8_t { none, scan, diff, rules, completion };
+// serve, gc and fsck: the last two work on a data folder that no server uses.
+struct ServeOptions {
+  std::string config;               // "": defaults
+  std::vector<std::string> listen;  // instead of what the configuration says
+  std::string data;
+  bool content = false;  // fsck: hash everything
+};
+
+enum class Command : std::uint8_t { none, scan, diff, rules, serve, gc, fsck, completion };
 
 struct CommandLine {
   Command command = Command::none;
   ScanOptions scan;
   DiffOptions diff;
   RulesOptions rules;
+  ServeOptions serve;
   std::string shell;  // completion: bash, zsh or fish
   // Set when there is nothing to run: help, version or a mistake, with the text to print.
   bool exit = false;

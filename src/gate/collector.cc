@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <set>
 
 namespace lazaret::gate {
 namespace {
@@ -14,23 +13,19 @@ store::Time milliseconds(std::chrono::hours hours) { return std::chrono::millise
 
 }  // namespace
 
-Result<Collected> collect(Gate& gate) {
+Result<Collected> collect(const Collection& collection) {
   Collected collected;
-  store::MetadataStore& metadata = gate.metadata();
-  store::BlobStore& blobs = gate.blobs();
-  const store::Time now = gate.now();
-  const store::Time blob_limit = now - milliseconds(gate.policy().blob_age), upload_limit = now - milliseconds(gate.policy().upload_age);
+  store::MetadataStore& metadata = collection.metadata;
+  store::BlobStore& blobs = collection.blobs;
+  const store::Time blob_limit = collection.now - milliseconds(collection.blob_age), upload_limit = collection.now - milliseconds(collection.upload_age);
+  std::mutex nobody;
+  const auto lock_of = [&](const Digest& digest) -> std::mutex& { return collection.lock ? collection.lock(digest) : nobody; };
 
-  // Uploads that nobody goes on with; quarantine files without a record are what a crash left.
-  std::set<std::string> live;
+  // Uploads that nobody goes on with.
   std::vector<std::string> dead;
   const auto looked = metadata.read([&](store::Reader& reader) {
     for (const store::Upload& upload : reader.uploads()) {
-      if (upload.touched < upload_limit) {
-        dead.push_back(upload.id);
-      } else {
-        live.insert(upload.id);
-      }
+      if (upload.touched < upload_limit) dead.push_back(upload.id);
     }
   });
   if (!looked) return looked.error();
@@ -65,7 +60,7 @@ Result<Collected> collect(Gate& gate) {
     });
     if (!done) return done.error();
     for (const Digest& digest : gone) {
-      const std::lock_guard lock(gate.blob_lock(digest));
+      const std::lock_guard lock(lock_of(digest));
       bool back = false;
       const auto read = metadata.read([&](store::Reader& reader) { back = reader.blob_size(digest).has_value(); });
       if (!read) return read.error();
@@ -87,7 +82,7 @@ Result<Collected> collect(Gate& gate) {
   });
   if (!walked) return walked.error();
   for (const Digest& digest : orphans) {
-    const std::lock_guard lock(gate.blob_lock(digest));
+    const std::lock_guard lock(lock_of(digest));
     bool known = true;
     const auto read = metadata.read([&](store::Reader& reader) { known = reader.blob_size(digest).has_value(); });
     if (!read) return read.error();
@@ -97,6 +92,21 @@ Result<Collected> collect(Gate& gate) {
     ++collected.blobs;
   }
   return collected;
+}
+
+Result<std::uint64_t> remove_lost_uploads(store::BlobStore& blobs, store::MetadataStore& metadata) {
+  const auto files = blobs.uploads();
+  if (!files) return files.error();
+  std::uint64_t removed = 0;
+  for (const store::UploadFile& file : *files) {
+    bool known = true;
+    const auto read = metadata.read([&](store::Reader& reader) { known = reader.upload(file.id).has_value(); });
+    if (!read) return read.error();
+    if (known) continue;
+    if (const auto done = blobs.remove_upload(file.id); !done) return done.error();
+    ++removed;
+  }
+  return removed;
 }
 
 Result<Checked> check(store::BlobStore& blobs, store::MetadataStore& metadata, bool content) {

@@ -5,7 +5,10 @@
 // see; the file goes after that, under the lock that a finishing upload takes, and only when no record came back.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -17,8 +20,23 @@ struct Collected {
   std::uint64_t uploads = 0, links = 0, manifests = 0, blobs = 0, bytes = 0;
 };
 
-// One pass. Thread-safe; may run beside everything, but not beside itself.
-Result<Collected> collect(Gate& gate);
+// What a collection works on. `lock` gives what Gate::blob_lock() does; empty when no server runs.
+struct Collection {
+  store::BlobStore& blobs;
+  store::MetadataStore& metadata;
+  std::function<std::mutex&(const Digest&)> lock;
+  store::Time now = 0;
+  std::chrono::hours upload_age{24}, blob_age{24};
+};
+
+// One pass. May run beside everything, but not beside itself.
+Result<Collected> collect(const Collection& collection);
+inline Result<Collected> collect(Gate& gate) {
+  return collect({gate.blobs(), gate.metadata(), [&gate](const Digest& digest) -> std::mutex& { return gate.blob_lock(digest); }, gate.now(),
+                  gate.policy().upload_age, gate.policy().blob_age});
+}
+// Quarantine files without a record, which a crash left. Only before requests come.
+Result<std::uint64_t> remove_lost_uploads(store::BlobStore& blobs, store::MetadataStore& metadata);
 
 struct Checked {
   std::uint64_t blobs = 0, manifests = 0, bytes = 0;

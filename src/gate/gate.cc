@@ -450,6 +450,12 @@ Result<bool> Gate::remove_blob(const std::string& repository, const Digest& dige
 
 // --- decisions --------------------------------------------------------------------------------------------------------------------
 
+bool Gate::held(const Digest& manifest) {
+  std::optional<Manifest> stored;
+  const auto done = parts_.metadata->read([&](Reader& reader) { stored = reader.manifest(manifest); });
+  return !done.ok() || (stored && stored->state == State::held);
+}
+
 Result<std::string> Gate::reason(const Digest& manifest) {
   std::string why;
   const auto done = parts_.metadata->read([&](Reader& reader) {

@@ -167,6 +167,8 @@ class Gate {
   Result<bool> remove_blob(const std::string& repository, const Digest& digest, const std::string& actor);
 
   // --- decisions
+  // Whether it is held; also when that cannot be found out.
+  bool held(const Digest& manifest);
   // Why a manifest is not released, in one line, for those who may know.
   Result<std::string> reason(const Digest& manifest);
   Result<std::optional<store::Verdict>> verdict(const Digest& manifest);

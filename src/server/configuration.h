@@ -1,0 +1,44 @@
+// lazaret.toml: what `lazaret serve` reads at its start.
+//
+// Everything has a default; an unknown table or key is an error that names file and line, so that a misspelt setting cannot be ignored.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "gate/policy.h"
+
+namespace lazaret::server {
+
+struct Configuration {
+  std::vector<std::string> listen = {"127.0.0.1:5000"};
+  std::string data = "/var/lib/lazaret";
+  std::string public_url;          // in links for people; "" takes it from requests
+  unsigned jobs = 0;               // threads that audit; 0: one for each processor
+  std::vector<std::string> rules;  // YARA files and folders
+  std::string policy_file;         // of the audit (docs/policy.md); "" for the one compiled in
+  std::uint64_t audit_cache_bytes = 8ull << 30;
+  std::uint64_t blob_bytes = 64ull << 30;  // of one upload
+
+  // [http]
+  std::string certificate, key;
+  std::vector<std::string> trusted_proxies;
+  unsigned loops = 0, workers = 32;  // loops 0: one for each processor, at most 4
+
+  // [access]
+  bool anonymous_pull = true;
+
+  // [gate]
+  gate::Policy gate;
+
+  // [maintenance]
+  std::uint64_t collect_seconds = 3600;  // 0: never by itself
+};
+
+Result<Configuration> parse_configuration(std::string_view toml, std::string_view file_name);
+
+}  // namespace lazaret::server

@@ -1,0 +1,309 @@
+#include "server/server.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+#include <thread>
+
+#include "audit/cache.h"
+#include "audit/image_auditor.h"
+#include "audit/ruleset.h"
+#include "base/file_descriptor.h"
+#include "base/text.h"
+#include "gate/collector.h"
+#include "gate/gate.h"
+#include "gate/ledger.h"
+#include "net/http_server.h"
+#include "registry/answers.h"
+#include "registry/description.h"
+#include "registry/registry.h"
+#include "report/writer.h"
+#include "server/passwords.h"
+
+namespace lazaret::server {
+namespace {
+
+constexpr std::chrono::seconds drain_time{30};
+
+Result<std::string> read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return Error{ErrorCode::not_found, fmt::format("cannot read {}: check that the file exists and may be read", path)};
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+class FileLock final : public DataLock {
+ public:
+  explicit FileLock(FileDescriptor file) : file_(std::move(file)) {}
+
+ private:
+  const FileDescriptor file_;
+};
+
+// What a data folder holds, open.
+struct Data {
+  std::unique_ptr<DataLock> lock;
+  std::unique_ptr<store::BlobStore> blobs;
+  std::unique_ptr<store::MetadataStore> metadata;
+  std::unique_ptr<store::LedgerStore> ledger;
+
+  static Result<Data> open(const std::string& folder) {
+    Data data;
+    auto lock = DataLock::take(folder);
+    if (!lock) return lock.error();
+    data.lock = std::move(*lock);
+    auto blobs = store::open_folder_blob_store(folder);
+    if (!blobs) return blobs.error();
+    data.blobs = std::move(*blobs);
+    auto metadata = store::open_sqlite_metadata_store(folder + "/metadata.sqlite");
+    if (!metadata) return metadata.error();
+    data.metadata = std::move(*metadata);
+    auto ledger = store::open_sqlite_ledger(folder + "/ledger.sqlite");
+    if (!ledger) return ledger.error();
+    data.ledger = std::move(*ledger);
+    return data;
+  }
+};
+
+class Running final : public Server {
+ public:
+  ~Running() override { stop(); }
+
+  Result<void> open(const Configuration& configuration) {
+    configuration_ = configuration;
+    auto data = Data::open(configuration.data);
+    if (!data) return data.error();
+    data_ = std::move(*data);
+
+    const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
+    const unsigned jobs = configuration.jobs != 0 ? configuration.jobs : processors;
+    if (!configuration.policy_file.empty()) {
+      const auto text = read_text(configuration.policy_file);
+      if (!text) return text.error();
+      auto policy = audit::Policy::parse(*text, configuration.policy_file);
+      if (!policy) return policy.error();
+      audit_policy_ = std::move(*policy);
+    }
+    const std::string cache_folder = configuration.data + "/cache";
+    const auto ruleset = audit::Ruleset::make(configuration.rules, cache_folder);
+    if (!ruleset) return ruleset.error();
+    std::string warning;
+    auto cache = audit::Cache::open(cache_folder, (*ruleset)->digest(), limits_, configuration.audit_cache_bytes, &warning);
+    if (!cache) return cache.error();
+    if (!warning.empty()) fmt::print(stderr, "lazaret: warning: {}\n", escape(warning));
+    cache_ = std::move(*cache);
+    machine_ = std::make_unique<audit::AuditMachine>(jobs, limits_);
+    // Compiled now, so that the first push does not wait for it.
+    (void)(*ruleset)->patterns_for(format::FileKind::text);
+    (void)(*ruleset)->patterns_for(format::FileKind::elf);
+
+    if (const auto lost = gate::remove_lost_uploads(*data_.blobs, *data_.metadata); !lost) return lost.error();
+    gate::Parts parts;
+    parts.blobs = data_.blobs.get();
+    parts.metadata = data_.metadata.get();
+    parts.ruleset = *ruleset;
+    parts.audit_policy = &audit_policy_;
+    parts.machine = machine_.get();
+    parts.cache = cache_.get();
+    parts.describe = [this](const store::Manifest& manifest, const std::string& bytes, const gate::Parts::ReadBlob& read) {
+      return registry::describe_manifest(manifest, bytes, read, limits_);
+    };
+    parts.write_report = [](const audit::Report& report) { return report::to_json({report}, false); };
+    parts.marks_folder = configuration.data + "/auditing";
+    auto gate = gate::Gate::open(std::move(parts), configuration.gate, limits_, std::max(2u, jobs));
+    if (!gate) return gate.error();
+    gate_ = std::move(*gate);
+    ledger_ = std::make_unique<gate::Ledger>(*data_.ledger);
+    auto authorizer = open_password_files(configuration.data, configuration.anonymous_pull);
+    if (!authorizer) return authorizer.error();
+    authorizer_ = std::move(*authorizer);
+    registry::RegistryOptions options;
+    options.limits = limits_;
+    options.blob_bytes = configuration.blob_bytes;
+    options.public_url = configuration.public_url;
+    registry_ = std::make_unique<registry::Registry>(*gate_, *ledger_, *authorizer_, options);
+    gate_->on_revocation([this] { registry_->recheck_transfers(); });
+
+    net::ServerOptions http;
+    http.listen = configuration.listen;
+    if (!configuration.certificate.empty()) http.tls = net::TlsFiles{configuration.certificate, configuration.key};
+    http.loops = configuration.loops != 0 ? configuration.loops : std::min(processors, 4u);
+    http.workers = configuration.workers;
+    http.trusted_proxies = configuration.trusted_proxies;
+    http.refusal = [](int status, std::string_view reason) {
+      const std::string_view code = status == 413 ? "SIZE_INVALID" : status == 429 || status == 503 ? "TOOMANYREQUESTS" : "UNSUPPORTED";
+      return registry::error(status, code, reason);
+    };
+    auto server = net::Server::start(std::move(http), [this](const net::ExchangePtr& exchange) { handle(exchange); });
+    if (!server) return server.error();
+    http_ = std::move(*server);
+    maintenance_ = std::thread([this] { maintain(); });
+    return {};
+  }
+
+  std::vector<std::string> addresses() const override { return http_->addresses(); }
+
+  void stop() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      wake_.notify_all();
+    }
+    if (maintenance_.joinable()) maintenance_.join();
+    if (http_ != nullptr) http_->stop(drain_time);
+    if (gate_ != nullptr) gate_->on_revocation({});
+    gate_.reset();  // ends judges, which use everything else
+    http_.reset();
+    registry_.reset();
+    ledger_.reset();
+  }
+
+  Result<void> reload() override { return http_->reload_tls(); }
+
+ private:
+  void handle(const net::ExchangePtr& exchange) {
+    const std::string& path = exchange->request().path;
+    if (path.starts_with("/v2/") || path == "/v2") {
+      registry_->handle(exchange);
+    } else if (path == "/healthz") {
+      exchange->respond(net::text_response(200, "ok\n"));
+    } else if (path == "/readyz") {
+      exchange->run([this, exchange] {
+        const auto read = data_.metadata->read([](store::Reader& reader) { reader.upload(""); });
+        exchange->respond(read.ok() ? net::text_response(200, "ready\n") : net::text_response(503, "the metadata store does not answer\n"));
+      });
+    } else if (path.starts_with("/api/v1/reports/")) {
+      exchange->run([this, exchange] { show_report(exchange); });
+    } else {
+      exchange->respond(net::text_response(404, "there is nothing at this path\n"));
+    }
+  }
+
+  // The report of one image, for those who may push to a repository that holds it.
+  void show_report(const net::ExchangePtr& exchange) {
+    const auto digest = Digest::parse(std::string_view(exchange->request().path).substr(16));
+    const auto caller = authorizer_->caller(exchange->request());
+    if (!caller || caller->anonymous()) {
+      net::Response response = registry::error(401, "UNAUTHORIZED", "log in as the publisher of the image");
+      response.add("WWW-Authenticate", authorizer_->challenge(exchange->request(), {}, false));
+      exchange->respond(std::move(response));
+      return;
+    }
+    bool may = caller->administrator;
+    std::optional<store::Verdict> verdict;
+    const auto read = data_.metadata->read([&](store::Reader& reader) {
+      if (!digest) return;
+      for (const std::int64_t id : reader.repositories_with(*digest)) {
+        const auto repository = reader.repository(id);
+        if (repository && authorizer_->may(*caller, registry::Action::push, repository->name)) may = true;
+      }
+      verdict = reader.verdict(*digest, "");
+    });
+    if (!read.ok() || !may || !verdict || verdict->report.empty()) {
+      exchange->respond(registry::error(404, "MANIFEST_UNKNOWN", "there is no report of such an image"));
+      return;
+    }
+    exchange->respond(registry::json(200, verdict->report));
+  }
+
+  void maintain() {
+    std::chrono::steady_clock::time_point collected = std::chrono::steady_clock::now();
+    std::unique_lock lock(mutex_);
+    while (!stopping_) {
+      wake_.wait_for(lock, std::chrono::seconds(10), [this] { return stopping_; });
+      if (stopping_) return;
+      lock.unlock();
+      registry_->tidy();
+      if (gate_->queue_length() == 0) (void)gate_->queue_outdated(16).ok();
+      const auto now = std::chrono::steady_clock::now();
+      if (configuration_.collect_seconds != 0 && now - collected >= std::chrono::seconds(configuration_.collect_seconds)) {
+        collected = now;
+        if (const auto done = gate::collect(*gate_); !done) fmt::print(stderr, "lazaret: warning: the collection failed: {}\n", escape(done.error().message));
+      }
+      lock.lock();
+    }
+  }
+
+  Configuration configuration_;
+  const Limits limits_;
+  Data data_;
+  audit::Policy audit_policy_ = audit::Policy::standard();
+  std::unique_ptr<audit::Cache> cache_;
+  std::unique_ptr<audit::AuditMachine> machine_;
+  std::unique_ptr<gate::Ledger> ledger_;
+  std::unique_ptr<registry::Authorizer> authorizer_;
+  std::unique_ptr<gate::Gate> gate_;
+  std::unique_ptr<registry::Registry> registry_;
+  std::unique_ptr<net::Server> http_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread maintenance_;
+};
+
+// Every connection is a descriptor, and every download one more.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DataLock>> DataLock::take(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return Error{ErrorCode::io, fmt::format("cannot make the folder {}: {}", folder, error.message())};
+  ::chmod(folder.c_str(), 0700);
+  const std::string path = folder + "/lock";
+  FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) return Error{ErrorCode::io, fmt::format("cannot open {}: check that the folder may be written", path)};
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    return Error{ErrorCode::busy, fmt::format("the data folder {} is in use by another lazaret: stop it first, or name another folder with --data", folder)};
+  }
+  return std::unique_ptr<DataLock>(new FileLock(std::move(file)));
+}
+
+Result<std::unique_ptr<Server>> Server::start(const Configuration& configuration) {
+  raise_descriptor_limit();
+  auto running = std::make_unique<Running>();
+  if (const auto opened = running->open(configuration); !opened) return opened.error();
+  return std::unique_ptr<Server>(std::move(running));
+}
+
+Result<std::string> collect_offline(const Configuration& configuration) {
+  auto data = Data::open(configuration.data);
+  if (!data) return data.error();
+  const auto lost = gate::remove_lost_uploads(*data->blobs, *data->metadata);
+  if (!lost) return lost.error();
+  const auto collected = gate::collect({*data->blobs, *data->metadata, {}, gate::system_clock_now(), configuration.gate.upload_age, configuration.gate.blob_age});
+  if (!collected) return collected.error();
+  return fmt::format("{} uploads, {} links, {} manifests, {} blobs removed; {} freed\n", collected->uploads + *lost, collected->links, collected->manifests,
+                     collected->blobs, format_bytes(collected->bytes));
+}
+
+Result<FsckResult> fsck_offline(const Configuration& configuration, bool content) {
+  auto data = Data::open(configuration.data);
+  if (!data) return data.error();
+  const auto checked = gate::check(*data->blobs, *data->metadata, content);
+  if (!checked) return checked.error();
+  FsckResult result;
+  for (const std::string& problem : checked->problems) result.text += escape(problem) + "\n";
+  result.text += fmt::format("{} manifests, {} blobs, {}; {} problems\n", checked->manifests, checked->blobs, format_bytes(checked->bytes), checked->problems.size());
+  result.sound = checked->problems.empty();
+  return result;
+}
+
+}  // namespace lazaret::server
