@@ -1,0 +1,21 @@
+// Passwords as records that can be stored: scrypt (RFC 7914) by OpenSSL.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace lazaret {
+
+// "scrypt$<log2 N>$<r>$<p>$<salt>$<hash>", salt and hash in base64. Takes 32 MiB and some 50 ms: callers bound how many run at a time.
+Result<std::string> make_password_record(std::string_view password);
+
+// Whether the password is that of the record, in a time that does not depend on where they differ. A record that is malformed, or asks
+// for more than four times today's cost, fits no password.
+bool password_fits(std::string_view password, std::string_view record);
+
+// A record that no password fits, to spend the same time on accounts that do not exist.
+const std::string& unfitting_password_record();
+
+}  // namespace lazaret
