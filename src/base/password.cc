@@ -17,7 +17,7 @@ namespace lazaret {
 namespace {
 
 struct Cost {
-  unsigned log_n = 15, r = 8, p = 1;
+  unsigned log_n = password_cost, r = 8, p = 1;
 };
 constexpr std::size_t salt_bytes = 16, hash_bytes = 32;
 
@@ -41,8 +41,9 @@ std::optional<unsigned> number(std::string_view text) {
 
 }  // namespace
 
-Result<std::string> make_password_record(std::string_view password) {
-  const Cost cost;
+Result<std::string> make_password_record(std::string_view password, unsigned log_n) {
+  Cost cost;
+  cost.log_n = log_n;
   const std::string salt = random_bytes(salt_bytes);
   const auto hash = scrypt(password, salt, cost);
   if (!hash) return Error{ErrorCode::io, "there is too little memory to hash a password"};
@@ -60,10 +61,8 @@ bool password_fits(std::string_view password, std::string_view record) {
   return hash && CRYPTO_memcmp(hash->data(), expected->data(), hash_bytes) == 0;
 }
 
-const std::string& unfitting_password_record() {
-  static const std::string record = fmt::format("scrypt${}${}${}${}${}", Cost().log_n, Cost().r, Cost().p, encode_base64(random_bytes(salt_bytes)),
-                                                encode_base64(random_bytes(hash_bytes)));
-  return record;
+std::string make_unfitting_password_record(unsigned log_n) {
+  return fmt::format("scrypt${}${}${}${}${}", log_n, Cost().r, Cost().p, encode_base64(random_bytes(salt_bytes)), encode_base64(random_bytes(hash_bytes)));
 }
 
 }  // namespace lazaret

@@ -13,7 +13,7 @@ TEST(Password, FitsItsRecordAndNoOther) {
   EXPECT_FALSE(password_fits("correct hors", *record));
   EXPECT_FALSE(password_fits("", *record));
   EXPECT_NE(*make_password_record("correct horse"), *record) << "each has its own salt";
-  EXPECT_FALSE(password_fits("", unfitting_password_record()));
+  EXPECT_FALSE(password_fits("", make_unfitting_password_record()));
 }
 
 // RFC 7914, section 12.
