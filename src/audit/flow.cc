@@ -233,7 +233,7 @@ void Flow::follow_program(const Step& step, const ShellCommand& command, const S
   if (text.empty() || text.size() > 4096) return;
   const std::string name(base_name(text));
   if (programs_.size() < files_limit) programs_.insert(name);
-  note_fetch(command, moment);
+  note_fetch(step, command, moment);
 
   if (name == "." || name == "source") {
     if (program + 1 < words.size() && !words[program + 1].text.empty())
@@ -431,13 +431,40 @@ void Flow::follow_source(const Step& step) {
 }
 
 // curl -o file, wget -O file: what is started from there later is not in the image.
-void Flow::note_fetch(const ShellCommand& command, const ShellMoment& moment) {
+void Flow::note_fetch(const Step& step, const ShellCommand& command, const ShellMoment& moment) {
   const std::size_t program = format::program_word(command);
   if (program >= command.words.size() || fetched_.size() >= written_limit) return;
   const std::string_view name = base_name(command.words[program].text);
   if (is_one_of(name, {"cp", "mv", "ln", "install"}) && command.words.size() > program + 2) {
     const auto known = fetched_.find(format::absolute_path(moment.folder(), command.words[command.words.size() - 2].text));
     if (known != fetched_.end()) fetched_.emplace(format::absolute_path(moment.folder(), command.words.back().text), known->second);
+    return;
+  }
+  // A checksum or signature that the image holds, of whatever was fetched before.
+  const bool checks = (name.ends_with("sum") && std::any_of(command.words.begin(), command.words.end(), [](const auto& word) { return is_one_of(word.text, {"-c", "--check"}); })) ||
+                      (name == "gpg" && std::any_of(command.words.begin(), command.words.end(), [](const auto& word) { return word.text == "--verify"; })) || name == "gpgv" ||
+                      name == "cosign" || name == "minisign";
+  if (checks) {
+    for (auto& [path, fetch] : fetched_) fetch.checked |= fetch.by == step.shown;
+    return;
+  }
+  // What is cloned or unpacked lies below a folder.
+  const auto last_word = [&](std::size_t back) -> const std::string& { return command.words[command.words.size() - 1 - back].text; };
+  if (name == "git" && command.words.size() > program + 2 && command.words[program + 1].text == "clone") {
+    const bool named = !is_address(last_word(0)) && is_address(last_word(1));
+    std::string url = named ? last_word(1) : last_word(0), folder = named ? last_word(0) : std::string(base_name(url));
+    if (!named && folder.ends_with(".git")) folder.resize(folder.size() - 4);
+    if (is_address(url)) fetched_.emplace(format::absolute_path(moment.folder(), folder) + "/", Fetch{url, step.shown});
+    return;
+  }
+  if (name == "tar" || name == "unzip") {
+    std::string folder = moment.folder(), url;
+    for (std::size_t i = program + 1; i < command.words.size(); ++i) {
+      const std::string& word = command.words[i].text;
+      if ((word == "-C" || word == "-d") && i + 1 < command.words.size()) folder = format::absolute_path(moment.folder(), command.words[i + 1].text);
+      if (const auto known = fetched_.find(format::absolute_path(moment.folder(), word)); known != fetched_.end()) url = known->second.url;
+    }
+    if (!url.empty()) fetched_.emplace(folder + (folder.ends_with('/') ? "" : "/"), Fetch{url, step.shown});
     return;
   }
   if (!is_one_of(name, {"curl", "wget", "fetch", "aria2c", "axel"})) return;
@@ -456,7 +483,7 @@ void Flow::note_fetch(const ShellCommand& command, const ShellMoment& moment) {
   }
   if (output.empty() && by_name && !url.empty()) output = base_name(url.substr(0, url.find_first_of("?#")));
   if (output.empty() || output == "-" || output.starts_with("/dev/")) return;
-  fetched_.emplace(format::absolute_path(moment.folder(), output), url);
+  fetched_.emplace(format::absolute_path(moment.folder(), output), Fetch{url, step.shown});
 }
 
 bool Flow::start(const std::string& path, const Values& variables, std::optional<std::vector<ShellValue>> arguments, const std::string& folder,
@@ -490,8 +517,14 @@ bool Flow::start(const std::string& path, const Values& variables, std::optional
       enqueue(std::move(step));
       return true;
     }
-    if (const auto outside = fetched_.find(path); outside != fetched_.end() && !starter.empty() && outside_.size() < folder_limit)
-      outside_.push_back({path, outside->second, starter, line, chain});
+    auto outside = fetched_.find(path);
+    for (std::string_view place = path; outside == fetched_.end() && place.size() > 1;) {
+      place = folder_of(place);
+      outside = fetched_.find(place == "/" ? std::string("/") : std::string(place) + "/");
+    }
+    // Within one script the detectors see both; what is unpacked they do not follow.
+    if (outside != fetched_.end() && !starter.empty() && outside_.size() < folder_limit && (outside->second.by != starter || outside->first.ends_with('/')))
+      outside_.push_back({path, outside->second.url, starter, line, outside->second.checked, chain});
     return false;
   }
   const auto text = root_.kept_text(*real);

@@ -43,6 +43,7 @@ struct FlowOutside {
   std::string path, url;             // where it is started from, and where it came from
   std::string starter;               // path of the text that starts it
   std::uint64_t line = 0;            // in it
+  bool checked = false;  // against a checksum or signature
   std::vector<std::string> chain;
 };
 
@@ -98,7 +99,7 @@ class Flow {
   void follow_folder(const std::string& folder, const format::ShellCommand& command, const format::ShellMoment& moment, const std::vector<std::string>& chain);
   void follow_source(const Step& step);
   void follow_services(const std::string& program, const format::ShellCommand& command, const format::ShellMoment& moment, std::size_t at, const std::vector<std::string>& chain);
-  void note_fetch(const format::ShellCommand& command, const format::ShellMoment& moment);
+  void note_fetch(const Step& step, const format::ShellCommand& command, const format::ShellMoment& moment);
   // Starts the file at `path`, a pattern standing for every file that fits. False when there is none.
   bool start(const std::string& path, const Values& variables, std::optional<std::vector<format::ShellValue>> arguments, const std::string& folder,
              const std::vector<std::string>& chain, const std::string& starter = "", std::uint64_t line = 0);
@@ -115,7 +116,11 @@ class Flow {
   std::map<std::string, unsigned> runs_;        // by path
   std::set<std::string> seen_;                   // what ran with which arguments and variables
   std::map<std::string, format::ShellValue, std::less<>> written_;  // files that scripts wrote, by path
-  std::map<std::string, std::string, std::less<>> fetched_;         // files that scripts fetch, with their URLs
+  struct Fetch {
+    std::string url, by;  // by which text
+    bool checked = false;
+  };
+  std::map<std::string, Fetch, std::less<>> fetched_;  // files that scripts fetch, and folders (with a slash at the end) into which they do
   std::vector<FlowOutside> outside_;
   std::set<std::string> programs_;
   Reach reach_;

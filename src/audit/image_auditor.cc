@@ -290,6 +290,10 @@ class Merge {
     finding.rule = document->id;
     finding.severity = document->severity;
     finding.confidence = document->confidence;
+    if (outside.checked) {
+      finding.severity = detect::Severity::low;
+      finding.confidence = detect::Confidence::low;
+    }
     finding.path = outside.starter;
     finding.line = outside.line;
     finding.evidence = fmt::format("{} is fetched{}{} and started", outside.path, outside.url.empty() ? "" : " from ", outside.url);

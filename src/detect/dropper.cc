@@ -60,6 +60,15 @@ constexpr Rule rules[] = {
      "it too.",
      "Decode the text and look at it.",
      {"T1140", "T1027.010"}},
+    {"dropper.fetch-verified",
+     Category::dropper,
+     Severity::low,
+     Confidence::low,
+     "Fetches a program at start and checks it before it runs",
+     "What runs is not in the image, but the image holds the checksum or signature that it must "
+     "have.",
+     "Fetch at build time, so that the image says what it runs.",
+     {"T1105"}},
     {"dropper.interpreter-fetch",
      Category::dropper,
      Severity::critical,
@@ -74,6 +83,7 @@ enum : std::size_t {
   fetch_address,
   fetch_then_start,
   decode_and_run,
+  fetch_verified,
   interpreter_fetch
 };
 
@@ -232,6 +242,18 @@ bool outer_runs(const ShellCommand& outer, ShellNesting nesting) {
                      [](const auto& word) { return takes_program(word.text); });
 }
 
+// Compares with a checksum or signature; merely printing a sum checks nothing.
+bool checks(const ShellCommand& command, std::string_view program) {
+  const auto has = [&](std::initializer_list<std::string_view> options) {
+    return std::any_of(command.words.begin(), command.words.end(), [&](const auto& word) {
+      return std::find(options.begin(), options.end(), word.text) != options.end();
+    });
+  };
+  if (program.ends_with("sum")) return has({"-c", "--check", "-sc", "-cs"});
+  if (program == "gpg") return has({"--verify"});
+  return program == "gpgv" || program == "cosign" || program == "minisign";
+}
+
 struct Pipeline {
   std::size_t last_member = 0;  // index of its last command
   std::size_t runner = 0;       // last stage that runs what it reads, counted from 1; 0: none
@@ -321,6 +343,8 @@ void inspect_script(const FileView& file, const ShellText& text, FileReport& rep
   }
   std::set<std::string, std::less<>> fetched;  // variables that hold what was fetched
   const ShellCommand* last_fetch = nullptr;
+  // How far apart a fetch and a start may be.
+  const std::size_t reach = file.script != nullptr ? 400 : 40;
   std::size_t outputs = 256;  // that may still be worked out
   for (std::size_t i = 0; i < commands.size(); ++i) {
     const ShellCommand& command = commands[i];
@@ -358,7 +382,7 @@ void inspect_script(const FileView& file, const ShellText& text, FileReport& rep
       if ((name.size() >= 2 || output.find('/') != std::string_view::npos) && !name.empty() &&
           output != "/dev/null" && name != "-") {
         bool started = false, checked = false;
-        for (std::size_t j = i + 1; j < commands.size() && j < i + 40; ++j) {
+        for (std::size_t j = i + 1; j < commands.size() && j < i + reach; ++j) {
           const auto& words = commands[j].words;
           const std::size_t at = format::program_word(commands[j]);
           if (at >= words.size()) continue;
@@ -366,19 +390,21 @@ void inspect_script(const FileView& file, const ShellText& text, FileReport& rep
           const bool names_it = std::any_of(words.begin(), words.end(), [&](const auto& w) {
             return name_of_file(w.text) == name || w.text == output;
           });
-          if (program.find("sum") != std::string_view::npos || program == "gpg" ||
-              program == "gpgv" || program == "cosign" || program == "minisign")
-            checked = true;
+          if (checks(commands[j], program)) checked = true;
           if (program == name ||
               ((format::is_interpreter(program) || program == "." || program == "source") &&
                names_it))
             started = true;
         }
-        if (started && !checked) {
-          const std::string_view url = url_of(command);
+        const std::string_view url = url_of(command);
+        // A checksum of the attacker's own makes nothing better.
+        const bool hostile = is_address_literal(host_of_url(url)) || is_disguised(url);
+        // At build time, or in a script that nobody starts, that is how it should be done.
+        if (started && checked && !hostile && file.script != nullptr) report.add(finding_at(rules[fetch_verified], text, command));
+        if (started && (!checked || hostile)) {
           FileFinding finding = finding_at(rules[fetch_then_start], text, command);
           if (!url.empty()) finding.indicators.push_back({"url", std::string(url), false});
-          if (is_address_literal(host_of_url(url)) || is_disguised(url)) {
+          if (hostile) {
             finding.severity = Severity::critical;
             finding.confidence = Confidence::high;
           } else if (url.starts_with("https://")) {

@@ -134,6 +134,20 @@ constexpr engine::Pattern patterns[] = {
     engine::literal("execl("),
     engine::literal("telnet "),
     engine::literal("popen("),
+    engine::literal("socket.socket("),
+    engine::literal("socket(S"),
+    engine::literal("socket_accept"),
+    engine::literal("TCPServer"),
+    engine::literal("TcpClient"),
+    engine::literal("TcpStream::connect"),
+    engine::literal("Socket.connect("),
+    engine::literal("Socket.tcp("),
+    engine::literal("[socket "),
+    engine::literal("using Sockets"),
+    engine::literal("net.Listen("),
+    engine::literal("net.createServer"),
+    engine::literal("require('net')"),
+    engine::literal("require(\"net\")"),
 };
 
 std::string_view base_name(std::string_view path) {
@@ -603,6 +617,8 @@ void inspect_source(const FileView& file, FileReport& report) {
     finding.evidence = shell_line_at(text, hit.end);
     if (!found->endpoint.empty()) {
       finding.indicators.push_back({"c2", found->endpoint, false});
+    } else if (found->listens) {
+      finding.confidence = Confidence::medium;
     } else {
       // Tools that take the peer from their arguments, and libraries that wrap all of this.
       finding.severity = Severity::medium;

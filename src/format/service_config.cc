@@ -35,11 +35,16 @@ std::string_view without_word(std::string_view text) {
   return trimmed(text.substr(first_word(text).size()));
 }
 
-bool is_time_field(std::string_view word) {
-  return !word.empty() &&
-         word.find_first_not_of("0123456789*/,-~?LW#abcdefghijklmnopqrstuvwxyz"
-                                "ABCDEFGHIJKMNOPQRSTUVXYZ") == std::string_view::npos &&
-         word.find_first_of("0123456789*") != std::string_view::npos;
+// Minute, hour and day are numbers or patterns; months and days of the week have names too.
+bool is_time_field(std::string_view word, int field) {
+  if (word.empty() || word.size() > 256) return false;
+  bool number = false;
+  for (const char c : word) {
+    const bool digit = c >= '0' && c <= '9', letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    number |= digit || c == '*' || c == '?';
+    if (!digit && !letter && std::string_view("*/,-~?#").find(c) == std::string_view::npos) return false;
+  }
+  return number || (field >= 3 && word.size() >= 3 && (word.size() == 3 || word[3] == '-' || word[3] == ','));
 }
 
 bool is_name(std::string_view text) {
@@ -188,7 +193,7 @@ std::vector<ServiceCommand> cron_commands(std::string_view text, bool has_user) 
       rest = without_word(rest);
     } else {
       for (int field = 0; field < 5; ++field) {
-        if (!is_time_field(first_word(rest))) return;
+        if (!is_time_field(first_word(rest), field)) return;
         rest = without_word(rest);
       }
     }

@@ -429,6 +429,15 @@ void Parser::run_builtin(const ShellCommand& command, std::size_t program) {
       const auto variable = state_.variables.find(word.substr(0, word.find('=')));
       if (exports && variable != state_.variables.end()) variable->second.exported = true;
     }
+  } else if (name == "alias") {
+    for (std::size_t i = next; i < words.size(); ++i) {
+      const auto equals = words[i].text.find('=');
+      if (equals == std::string::npos || equals == 0 || state_.functions.size() >= 1024) continue;
+      if (!state_.spend(words[i].text.size() + 64)) return;
+      Function& function = state_.functions[words[i].text.substr(0, equals)];
+      function.body = words[i].text.substr(equals + 1) + " \"$@\"";
+      function.fixed = true;
+    }
   } else if (name == "shift") {
     if (!state_.positional) return;
     auto& positional = *state_.positional;

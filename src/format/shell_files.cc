@@ -6,6 +6,7 @@
 // written, reads what its environment gives, and says of each value which way it took.
 #include <algorithm>
 
+#include "format/service_config.h"
 #include "format/shell_parser.h"
 
 namespace lazaret::format {
@@ -29,6 +30,13 @@ bool is_stream(std::string_view path) {
 bool writes(const ShellRedirection& redirection) {
   return redirection.fd <= 1 && redirection.fd != 0 &&
          is_one_of(redirection.operation, {">", ">>", ">|", "&>", "&>>"});
+}
+
+bool is_user_table(std::string_view path) { return path.find("/spool/cron") != std::string_view::npos || path.find("/etc/crontabs/") != std::string_view::npos; }
+
+// Below a prefix too: what matters is that some cron reads it.
+bool is_cron_path(std::string_view path) {
+  return path.find("/etc/cron.d/") != std::string_view::npos || path.ends_with("/etc/crontab") || is_user_table(path);
 }
 
 ShellWord word_of(const ShellValue& value, Origins& origins) {
@@ -293,13 +301,33 @@ void Parser::write_files(const std::vector<ShellRedirection>& redirections, cons
   }
 }
 
+// The jobs of a table that the command gives to cron.
+void Parser::run_jobs(std::size_t index, const Output& table, bool has_user) {
+  if (table.text.empty() || state_.sourced > 0) return;
+  const std::uint64_t offset = state_.script.commands[index].offset;
+  for (const ServiceCommand& job : cron_commands(table.text, has_user)) {
+    Inner inner;
+    evaluate(job.text, offset, true, "written job", ShellNesting::evaluation, inner, table.origin);
+    for (const std::size_t i : inner) state_.script.commands[i].outer = index;
+  }
+}
+
 void Parser::after(std::size_t index, std::size_t program) {
   const ShellEnvironment* environment = state_.environment;
   if (environment != nullptr && environment->on_command && state_.sourced == 0)
     environment->on_command(state_.script.commands[index], Moment(state_));
-  const ShellCommand& command = state_.script.commands[index];
-  if (std::any_of(command.redirections.begin(), command.redirections.end(), writes))
-    write_files(command.redirections, state_.output(index, true));
+  // A copy: what is evaluated below may move the commands.
+  const bool writes_any = std::any_of(state_.script.commands[index].redirections.begin(), state_.script.commands[index].redirections.end(), writes);
+  if (program >= state_.script.commands[index].words.size() && !writes_any) return;
+  if (!state_.spend_on(state_.script.commands[index].words)) return;
+  const ShellCommand command = state_.script.commands[index];
+  if (writes_any) {
+    const Output output = state_.output(index, true);
+    write_files(command.redirections, output);
+    for (const ShellRedirection& redirection : command.redirections) {
+      if (writes(redirection) && is_cron_path(redirection.target.text)) run_jobs(index, output, !is_user_table(redirection.target.text));
+    }
+  }
   const auto& words = command.words;
   if (program >= words.size()) return;
   const std::string_view name = base_name(words[program].text);
@@ -311,8 +339,17 @@ void Parser::after(std::size_t index, std::size_t program) {
     bool append = false;
     for (std::size_t i = next; i < words.size(); ++i) {
       append |= words[i].text == "-a" || words[i].text == "--append";
-      if (words[i].text.starts_with('-') || !words[i].is_static) continue;
-      state_.write_file(words[i].text, state_.output(index, true), append);
+      if (words[i].text.starts_with('-')) continue;
+      const Output output = state_.output(index, true);
+      if (words[i].is_static) state_.write_file(words[i].text, output, append);
+      if (is_cron_path(words[i].text)) run_jobs(index, output, !is_user_table(words[i].text));
+    }
+  } else if (name == "crontab") {
+    const bool reads = words.size() == next || words.back().text == "-" || words.back().text == "/dev/stdin";
+    if (reads) {
+      run_jobs(index, input_of(command, command.previous), false);
+    } else if (!words.back().text.starts_with('-')) {
+      if (const auto table = state_.read_file(words.back().text)) run_jobs(index, *table, false);
     }
   } else if (is_one_of(name, {"cp", "mv", "ln", "install"}) && words.size() > next + 1) {
     const ShellWord& from = words[words.size() - 2];

@@ -273,8 +273,7 @@ bool Parser::compound() {
     body(Closer::done);
     --state_.conditional;
   } else if (opens("for") || opens("select")) {
-    loop_head();
-    body(Closer::done);
+    loop();
   } else if (opens("case")) {
     ++state_.conditional;
     case_items();
@@ -285,8 +284,34 @@ bool Parser::compound() {
   return true;
 }
 
+// A loop over a list that is known builds its values step by step: s="$s$(printf "\\x$c")". Its commands are those of one reading of the body; what the
+// body leaves in variables comes from a reading for each item.
+void Parser::loop() {
+  std::string name;
+  std::vector<ShellWord> values;
+  loop_head(name, values);
+  const bool steps = values.size() > 1 && values.size() <= iteration_limit && !name.empty() &&
+                     std::all_of(values.begin(), values.end(), [](const ShellWord& value) { return value.is_static && !value.glob; }) &&
+                     state_.spend(64 * state_.variables.size());
+  auto variables = steps ? state_.variables : std::map<std::string, Variable, std::less<>>();
+  const std::size_t begin = at_;
+  body(Closer::done);
+  const std::string_view text = text_.substr(begin, std::min(at_, text_.size()) - begin);
+  if (!steps || text.find('=') == std::string_view::npos) return;
+  state_.variables = std::move(variables);
+  const std::size_t first = state_.script.commands.size();
+  ++state_.sourced;
+  for (const ShellWord& value : values) {
+    state_.set(name, value);
+    Inner unused;
+    evaluate(text, position(begin), true, "for", ShellNesting::evaluation, unused);
+    state_.script.commands.resize(std::min(first, state_.script.commands.size()));
+  }
+  --state_.sourced;
+}
+
 // "name in words" or "((...))" of a loop.
-void Parser::loop_head() {
+void Parser::loop_head(std::string& variable, std::vector<ShellWord>& values) {
   const std::size_t begin = at_;
   Inner inner;
   skip_blanks();
@@ -312,7 +337,8 @@ void Parser::loop_head() {
     }
   }
   // One value is certain; of several each is meant, one after the other.
-  const std::vector<ShellWord> values = fields.take();
+  values = fields.take();
+  variable = name;
   ShellWord value;
   value.is_static = listed && values.size() == 1;
   for (const ShellWord& item : values) {

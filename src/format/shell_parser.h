@@ -15,6 +15,7 @@ namespace lazaret::format::shell {
 
 inline constexpr unsigned depth_limit = 40;
 inline constexpr std::size_t chain_limit = 16;
+inline constexpr std::size_t iteration_limit = 1024;  // readings of one loop's body
 inline constexpr std::size_t command_limit = 1 << 17, value_limit = 1 << 20, variable_limit = 4096;
 inline constexpr std::uint64_t work_floor = 4 << 20, work_factor = 4;
 
@@ -228,7 +229,8 @@ class Parser {
   bool command(ShellConnector connector);
   bool compound();
   void body(Closer closer);
-  void loop_head();
+  void loop();
+  void loop_head(std::string& variable, std::vector<ShellWord>& values);
   void case_items();
   bool arithmetic_command();
   void join(std::size_t first);
@@ -289,6 +291,7 @@ class Parser {
   bool run_file(const ShellCommand& command, std::size_t file, std::string step, Inner& inner);
   void source_file(const ShellCommand& command, std::size_t file, Inner& inner);
   void write_files(const std::vector<ShellRedirection>& redirections, const Output& output);
+  void run_jobs(std::size_t index, const Output& table, bool has_user);
   // What a complete command leaves behind: files, its word to the environment.
   void after(std::size_t index, std::size_t program);
   void run_builtin(const ShellCommand& command, std::size_t program);

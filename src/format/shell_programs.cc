@@ -136,7 +136,8 @@ bool is_interpreter(std::string_view program) {
   while (!program.empty() && (shell::is_digit(program.back()) || program.back() == '.'))
     program.remove_suffix(1);
   for (const std::string_view name : {"python", "perl", "ruby", "php", "node", "nodejs", "lua",
-                                      "luajit", "pypy", "tclsh", "deno", "bun"}) {
+                                      "luajit", "pypy", "tclsh", "deno", "bun", "jrunscript", "jjs",
+                                      "jshell", "julia", "groovy", "expect", "pwsh", "Rscript"}) {
     if (program == name) return true;
   }
   return false;

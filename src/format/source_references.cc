@@ -70,8 +70,10 @@ std::vector<SourceReference> source_references(std::string_view text, Language l
       std::size_t stop = i;
       while (stop < end && is_path_character(text[stop])) ++stop;
       const std::string_view word = text.substr(i, stop - i);
+      const bool whole = i == begin && stop == end;
       const bool path = word.size() > 2 && word.size() < 1024 &&
-                        (word[0] == '/' || word.starts_with("./") || word.starts_with("../") || has_program_extension(word));
+                        (word[0] == '/' || word.starts_with("./") || word.starts_with("../") || has_program_extension(word) ||
+                         (whole && (word.find('/') != std::string_view::npos || text.substr(0, at).ends_with("require_relative "))));
       if (path && word.find("//") == std::string_view::npos) result.push_back({std::string(word), false, i});
       i = stop;
     }
