@@ -82,8 +82,21 @@ std::optional<std::string> decode_around(Bytes content, std::uint64_t end, std::
   return std::nullopt;
 }
 
+std::optional<std::string> from_utf16(std::string_view bytes) {
+  if (bytes.size() < 16 || bytes.size() % 2 != 0) return std::nullopt;
+  std::string text;
+  text.reserve(bytes.size() / 2);
+  for (std::size_t i = 0; i < bytes.size(); i += 2) {
+    const auto c = static_cast<unsigned char>(bytes[i]);
+    if (bytes[i + 1] != '\0' || c == 0 || (c < 0x20 && c != '\t' && c != '\n' && c != '\r')) return std::nullopt;
+    text.push_back(bytes[i]);
+  }
+  return text;
+}
+
 bool is_worth_auditing(std::string_view decoded) {
   if (decoded.size() < 8) return false;
+  if (from_utf16(decoded)) return true;
   const Bytes bytes = as_bytes(decoded);
   const auto type = format::classify(clamp(bytes, 0, 4096), bytes.size(), "");
   return type.kind != format::FileKind::data && type.kind != format::FileKind::empty;

@@ -23,6 +23,9 @@ std::span<const std::string> encoded_marks();
 // `offset` is set to where the run begins, and `run_end` to where it ends.
 std::optional<std::string> decode_around(Bytes content, std::uint64_t end, std::uint64_t* offset, std::uint64_t* run_end);
 
+// Text in UTF-16 with little-endian units and no mark, when it is all in Latin letters, digits and signs; nothing when `bytes` is no such text.
+std::optional<std::string> from_utf16(std::string_view bytes);
+
 // True when decoded bytes are worth auditing: text, or a kind of file that is known.
 bool is_worth_auditing(std::string_view decoded);
 

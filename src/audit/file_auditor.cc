@@ -404,6 +404,11 @@ void FileAuditor::Impl::inspect_derived(std::string text, std::string step, std:
     deeper.place = {parent.offset + offset, parent.offset == 0 && lines ? line_of(parent.bytes, offset) : 0};
   }
   outcome_.bytes += text.size();
+  // PowerShell's -EncodedCommand is UTF-16.
+  if (auto plain = from_utf16(text)) {
+    text = std::move(*plain);
+    deeper.chain.emplace_back("utf-16");
+  }
   Content content{parent.path, as_bytes(text), 0, text.size(), classify(as_bytes(text), ""), parent.origin};
   inspect(content, deeper);
 }

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "codec/decoder.h"
+#include "format/code_commands.h"
 #include "format/file_kind.h"
 #include "format/service_config.h"
 #include "format/source_references.h"
@@ -115,6 +116,7 @@ void Flow::start_job(const std::string& path, std::string_view content, const st
   for (const auto& [name, value] : variables) step.variables.emplace_back(name, ShellValue{value, true, {path}});
   step.folder = folder.empty() ? "/" : folder;
   step.chain = chain;
+  step.is_command = true;
   step.file = root_.find(path);
   reach(path, chain);
   enqueue(std::move(step));
@@ -139,7 +141,7 @@ void Flow::enqueue(Step step) {
     for (const ShellValue& value : *step.arguments) key += value.text + '\n';
   }
   if (!seen_.insert(sha256(as_bytes(key)).hex()).second) return;
-  if (!step.path.empty() && step.offset == 0 && ++runs_[step.path] > runs_limit) return;
+  if (!step.path.empty() && !step.is_command && ++runs_[step.path] > runs_limit) return;
   ++steps_;
   queue_.push_back(std::move(step));
 }
@@ -161,7 +163,7 @@ void Flow::run(Step& step) {
   for (std::size_t i = 0; i < step.content.size(); ++i) {
     if (step.content[i] == '\n') step.line_ends.push_back(i);
   }
-  if (step.file && step.offset == 0) {
+  if (step.file && !step.is_command) {
     const format::FileType type = format::classify(as_bytes(step.content), step.content.size(), step.path);
     using format::Language;
     if (type.language != Language::none && type.language != Language::shell && type.language != Language::crontab) {
@@ -179,6 +181,7 @@ void Flow::run(Step& step) {
       command.offset = std::min(command.offset + step.offset, size);
       command.end = std::min(command.end + step.offset, size);
       command.line = static_cast<std::uint32_t>(step.line_of(command.offset));
+      command.chain.insert(command.chain.begin(), step.origin.begin(), step.origin.end());
     }
     visit_({step.shown, step.content, std::move(shown), step.chain, step.file});
   };
@@ -211,6 +214,7 @@ void Flow::follow(const Step& step, const ShellCommand& command, const ShellMome
   const std::size_t program = format::program_word(command);
   std::vector<std::string> chain = step.chain;
   if (!step.path.empty()) chain.push_back(step.path + ":" + std::to_string(step.line_of(std::min<std::uint64_t>(command.offset + step.offset, step.content.size()))));
+  chain.insert(chain.end(), step.origin.begin(), step.origin.end());
   chain.insert(chain.end(), command.chain.begin(), command.chain.end());
   // Wrappers are programs of the image too.
   for (std::size_t i = 0; i < program && i < command.words.size(); ++i) {
@@ -310,7 +314,12 @@ void Flow::follow_interpreter(const Step& step, const ShellCommand& command, con
         start(format::absolute_path(moment.folder(), words[++i].text), moment.variables(command, false), {}, moment.folder(), chain);
         continue;
       }
-      return;  // code in a word: detectors look at it
+      // The parser reads the commands of the code; this is what else it names.
+      if (i + 1 < words.size()) {
+        for (const format::SourceReference& reference : format::source_references(words[i + 1].text, format::Language::none, folder_limit))
+          start(format::absolute_path(moment.folder(), reference.path), moment.variables(command, false), {}, moment.folder(), chain);
+      }
+      return;
     }
     if (shell && is_one_of(word, {"-o", "+o", "-O", "+O", "--rcfile", "--init-file"})) {
       if (word.starts_with("--") && i + 1 < words.size())
@@ -391,6 +400,7 @@ void Flow::follow_services(const std::string&, const ShellCommand& command, cons
         for (const auto& [name, value] : service.variables) step.variables.emplace_back(name, ShellValue{value, true, {file}});
         step.folder = service.folder.empty() ? "/" : service.folder;
         step.chain = chain;
+        step.is_command = true;
         step.file = root_.find(file);
         reach(file, chain);
         enqueue(std::move(step));
@@ -407,6 +417,23 @@ void Flow::follow_source(const Step& step) {
   const format::FileType type = format::classify(as_bytes(step.content), step.content.size(), step.path);
   const std::string folder(folder_of(step.path));
   work_ -= std::min<std::uint64_t>(work_, step.content.size());
+  // The commands that it runs, with the image's variables filled in.
+  const auto value_of = [&](std::string_view name) -> std::optional<std::string> {
+    for (const auto& [known, value] : step.variables) {
+      if (known == name) return value.text;
+    }
+    return std::nullopt;
+  };
+  for (format::CodeCommand& command : format::code_commands(step.content, value_of)) {
+    Step inside = step;
+    inside.line_ends.clear();
+    inside.is_command = true;
+    inside.text = std::move(command.text);
+    inside.offset = command.offset;
+    inside.arguments.reset();
+    for (const std::string& name : command.variables) inside.origin.push_back("config.Env." + name);
+    enqueue(std::move(inside));
+  }
   for (const format::SourceReference& reference : format::source_references(step.content, type.language)) {
     std::vector<std::string> chain = step.chain;
     chain.push_back(step.path + ":" + std::to_string(step.line_of(reference.offset)));

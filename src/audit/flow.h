@@ -80,6 +80,8 @@ class Flow {
     std::optional<std::vector<format::ShellValue>> arguments;
     std::string name, folder;
     std::vector<std::string> chain;
+    std::vector<std::string> origin;  // how the text came to be, behind its place in the file
+    bool is_command = false;          // a command that the file names, not the file itself
     std::optional<RootFileSystem::Found> file;
     std::size_t own_words = static_cast<std::size_t>(-1);
     std::vector<std::size_t> line_ends;

@@ -42,6 +42,7 @@ enum class Control { none, cron, key, preload, service };
 struct Target {
   Control control = Control::none;
   bool foreign = false;  // below a prefix
+  bool below = false;    // below some other folder, which may be a mount too
 };
 
 // What a path controls, and whether it lies below a prefix that is not of this container.
@@ -72,10 +73,13 @@ Target target_of(std::string_view path) {
     }
     Target target;
     target.control = item.control;
+    static constexpr std::array<std::string_view, 7> trees = {"chroot", "build", "stag", "target", "root", "image", "jail"};
     static constexpr std::array prefixes = {"/mnt", "/host", "/rootfs", "/hostfs", "/proc/1/root", "/media", "/tmp", "/opt", "/data", "/node", "/run/host"};
     for (const std::string_view mount : prefixes) {
       if (prefix == mount || (prefix.starts_with(mount) && prefix.size() > mount.size())) target.foreign = true;
     }
+    const bool builds = prefix.starts_with("/usr") || prefix.starts_with("/var/lib") || std::any_of(trees.begin(), trees.end(), [&](std::string_view tree) { return prefix.find(tree) != std::string_view::npos; });
+    target.below = prefix.starts_with('/') && prefix.size() > 1 && !builds;
     // Image builders and installers write into a staging tree that a variable names; then the prefix is not static and not one of the above.
     return target;
   }
@@ -104,11 +108,20 @@ void add(FileReport& report, const Rule& rule, const ShellText& text, const Shel
   report.add(std::move(finding));
 }
 
-void judge_write(const FileView&, const ShellText& text, const ShellCommand& command, std::string_view path, FileReport& report) {
+void judge_write(const FileView& file, const ShellText& text, const ShellCommand& command, std::string_view path, FileReport& report) {
   const Target target = target_of(path);
   if (target.control == Control::none) return;
   if (target.foreign) {
     add(report, rules[host_takeover], text, command, path);
+    return;
+  }
+  // The image itself does it when it starts, to a tree that is not its own.
+  if (target.below && file.script != nullptr) {
+    FileFinding finding = finding_at(rules[host_takeover], text, command);
+    finding.chain.push_back("write to " + std::string(path));
+    finding.severity = Severity::high;
+    finding.confidence = Confidence::medium;
+    report.add(std::move(finding));
     return;
   }
   switch (target.control) {

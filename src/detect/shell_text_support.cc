@@ -216,7 +216,7 @@ FileFinding finding_at(const Rule& rule, const ShellText& text, const ShellComma
                      std::all_of(command.words.begin(), command.words.end(), [&](const auto& word) {
                        return finding.evidence.find(word.text) != std::string::npos;
                      });
-  if (!shown && (command.nesting == format::ShellNesting::evaluation || !command.chain.empty() || text.script.origins.size() > 1)) {
+  if (!shown && text.is_script && (command.nesting == format::ShellNesting::evaluation || !command.chain.empty() || text.script.origins.size() > 1)) {
     finding.evidence = finding.evidence.substr(0, 200) + "  =>  " + decoded.substr(0, 300);
   }
   return finding;

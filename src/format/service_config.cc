@@ -254,7 +254,7 @@ std::vector<ServiceCommand> supervisor_commands(std::string_view text, std::vect
       // A comment begins with a semicolon behind a blank.
       command.text = value.substr(0, value.find(" ;"));
       command.offset = offset;
-      program.commands.push_back(std::move(command));
+      if (!command.text.empty()) program.commands.push_back(std::move(command));
     }
   });
   program.finish(result);

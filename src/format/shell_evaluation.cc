@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "format/code_commands.h"
 #include "format/shell_parser.h"
 
 namespace lazaret::format::shell {
@@ -156,6 +157,8 @@ void Parser::evaluate_arguments(const ShellCommand& command, std::size_t program
     evaluate_remote(command, program, inner);
   } else if (name == "at" || name == "batch") {
     evaluate_input(command, feed(), inner);
+  } else if (is_interpreter(name) || is_one_of(name, {"awk", "gawk", "mawk", "nawk"})) {
+    evaluate_program(command, program, inner);
   } else if (starts_elsewhere(name)) {
     for (std::size_t i = next; i < words.size(); ++i) {
       if (is_shell(base_name(words[i].text)) && words[i - 1].text != "-s" &&
@@ -346,6 +349,40 @@ void Parser::evaluate_remote(const ShellCommand& command, std::size_t program, I
   std::string text;
   for (; i < words.size(); ++i) text += words[i].text + ' ';
   evaluate(text, command.offset, true, "ssh", ShellNesting::evaluation, inner);
+}
+
+// python3 -c code, perl -e code, awk program, python3 <<E: the commands that the code runs.
+void Parser::evaluate_program(const ShellCommand& command, std::size_t program, Inner& inner) {
+  const auto& words = command.words;
+  const std::string_view name = base_name(words[program].text);
+  bool any = false;
+  for (std::size_t i = program + 1; i < words.size(); ++i) {
+    any |= !words[i].text.starts_with('-');
+    if (words[i].text.size() >= 8) evaluate_code(words[i].text, command, name, words[i].origin, inner);
+  }
+  if (any) return;
+  const Output input = input_of(command, feed());
+  evaluate_code(input.text, command, name, input.origin, inner);
+}
+
+void Parser::evaluate_code(std::string_view code, const ShellCommand& command, std::string_view program, std::uint32_t origin, Inner& inner) {
+  constexpr std::size_t code_limit = 64 << 10;
+  if (code.find_first_of("(`\"'{") == std::string_view::npos || code.size() > code_limit || !state_.spend(code.size())) return;
+  const std::string copy(code);  // what is evaluated may move the words
+  const std::string step(program);
+  const auto variable = [&](std::string_view name) -> std::optional<std::string> {
+    const auto known = state_.variables.find(name);
+    if (known == state_.variables.end() || known->second.items.empty() || !known->second.items.front().is_static) return std::nullopt;
+    return known->second.items.front().text;
+  };
+  for (const CodeCommand& inside : code_commands(copy, variable)) {
+    std::uint32_t way = origin;
+    for (const std::string& name : inside.variables) {
+      const auto known = state_.variables.find(name);
+      if (known != state_.variables.end() && !known->second.items.empty()) way = state_.origins.join(way, known->second.items.front().origin);
+    }
+    evaluate(inside.text, command.offset, true, step, ShellNesting::evaluation, inner, way);
+  }
 }
 
 // --- input

@@ -14,6 +14,7 @@ namespace shell {
 namespace {
 
 constexpr std::size_t origin_limit = 1 << 14, steps_limit = 12;
+constexpr std::size_t group_limit = 512;
 constexpr std::size_t file_limit = 256, function_limit = 1024;
 constexpr unsigned call_depth = 8;
 // Without an environment scripts are read by the thousand: only what may hide something is called.
@@ -299,6 +300,26 @@ void Parser::write_files(const std::vector<ShellRedirection>& redirections, cons
     if (writes(redirection) && redirection.target.is_static)
       state_.write_file(redirection.target.text, output, redirection.operation.ends_with(">>"));
   }
+}
+
+// { a; b; } > file: what all of its commands print.
+void Parser::write_group(std::size_t first, std::size_t end, const std::vector<ShellRedirection>& redirections) {
+  if (!std::any_of(redirections.begin(), redirections.end(), writes)) return;
+  const auto& commands = state_.script.commands;
+  std::vector<std::size_t> members;
+  for (std::size_t i = first; i < end && i < commands.size(); ++i) {
+    if (commands[i].nesting == ShellNesting::none) members.push_back(i);
+  }
+  if (members.size() > group_limit) return;
+  Output all{"", true, 0};
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (i + 1 < members.size() && commands[members[i + 1]].pipeline == commands[members[i]].pipeline) continue;
+    const Output part = state_.output(members[i], true);
+    all.text += part.text;
+    all.known &= part.known;
+    all.origin = state_.origins.join(all.origin, part.origin);
+  }
+  write_files(redirections, all);
 }
 
 // The jobs of a table that the command gives to cron.

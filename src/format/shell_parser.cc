@@ -436,6 +436,7 @@ void Parser::give_redirections(std::size_t first) {
     evaluate_input(copy, ShellCommand::no_command, evaluated);
     for (const std::size_t index : evaluated) commands[index].outer = i;
   }
+  write_group(first, end, redirections);
   if (any == ShellCommand::no_command) {
     ShellCommand command;
     command.redirections = std::move(redirections);

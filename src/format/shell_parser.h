@@ -281,6 +281,9 @@ class Parser {
   void evaluate_exec(const ShellCommand& command, std::size_t program, Inner& inner);
   void evaluate_xargs(const ShellCommand& command, std::size_t program, Inner& inner);
   void evaluate_remote(const ShellCommand& command, std::size_t program, Inner& inner);
+  void evaluate_code(std::string_view code, const ShellCommand& command, std::string_view program,
+                     std::uint32_t origin, Inner& inner);
+  void evaluate_program(const ShellCommand& command, std::size_t program, Inner& inner);
   void evaluate_input(const ShellCommand& command, std::size_t feed, Inner& inner);
   bool evaluate_processes(const ShellCommand& command, Inner& inner);
   // What the command reads, as far as it is known.
@@ -291,6 +294,7 @@ class Parser {
   bool run_file(const ShellCommand& command, std::size_t file, std::string step, Inner& inner);
   void source_file(const ShellCommand& command, std::size_t file, Inner& inner);
   void write_files(const std::vector<ShellRedirection>& redirections, const Output& output);
+  void write_group(std::size_t first, std::size_t end, const std::vector<ShellRedirection>& redirections);
   void run_jobs(std::size_t index, const Output& table, bool has_user);
   // What a complete command leaves behind: files, its word to the environment.
   void after(std::size_t index, std::size_t program);
