@@ -128,7 +128,7 @@ Result<Checked> check(store::BlobStore& blobs, store::MetadataStore& metadata, b
   const auto read = metadata.read([&](store::Reader& reader) {
     for (const auto& [digest, size] : files) {
       const auto recorded = reader.blob_size(digest);
-      if (!recorded) problems.push_back(fmt::format("the file of {} has no record (a collection removes it)", digest.str()));
+      if (!recorded) ++checked.leftovers;
       if (recorded && *recorded != size) problems.push_back(fmt::format("the file of {} has {} bytes, its record says {}", digest.str(), size, *recorded));
     }
     for (const store::State state : {store::State::pending, store::State::released, store::State::held, store::State::condemned}) {

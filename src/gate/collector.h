@@ -41,6 +41,7 @@ Result<std::uint64_t> remove_lost_uploads(store::BlobStore& blobs, store::Metada
 struct Checked {
   std::uint64_t blobs = 0, manifests = 0, bytes = 0;
   std::vector<std::string> problems;
+  std::uint64_t leftovers = 0;  // files without a record, which a crash leaves and a collection removes
 };
 
 // Looks whether records and files agree. `content`: also hashes every blob and manifest.

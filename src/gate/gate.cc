@@ -312,6 +312,18 @@ Result<BlobResolution> Gate::find_blob(const std::string& repository, const Dige
   return resolution;
 }
 
+void Gate::touch_blob(const std::string& repository, const Digest& sha256) {
+  // A failure costs the push at worst another upload.
+  (void)parts_.metadata
+      ->write(
+          [&](Writer& writer) {
+            if (const auto known = writer.repository(repository)) writer.touch_blob(known->id, sha256, now());
+            return Result<void>();
+          },
+          Durability::relaxed)
+      .ok();
+}
+
 std::uint64_t Gate::wait(const Digest& manifest, std::function<void()> woken) {
   const std::uint64_t id = waiting_.add(manifest, std::move(woken));
   if (id == 0) return 0;
@@ -530,8 +542,7 @@ Result<std::int64_t> Gate::take_down(const std::string& kind, const std::string&
       writer.add_tombstone({TombstoneKind::manifest, manifest, act, why, at});
       for (const store::Reference& reference : writer.references(manifest)) {
         if (reference.kind == ReferenceKind::manifest || (!policy_.takedown_takes_shared && writer.blob_released_somewhere(reference.digest))) continue;
-        writer.add_tombstone({TombstoneKind::blob, reference.digest, act, why, at});
-        if (const auto diff_id = writer.diff_id(reference.digest)) writer.add_tombstone({TombstoneKind::diff_id, *diff_id, act, why, at});
+        condemn_blob(writer, reference.digest, act, why);
       }
       writer.keep_state(manifest, act);
       writer.set_state(manifest, State::condemned, rules_, true);

@@ -147,6 +147,8 @@ class Gate {
   Result<Resolution> resolve(const std::string& repository, const std::string& reference, const Viewer& viewer);
   // `read`: the bytes are wanted, not only whether they are there.
   Result<BlobResolution> find_blob(const std::string& repository, const Digest& digest, const Viewer& viewer, bool read);
+  // A push relies on a blob being there: its age counts from now.
+  void touch_blob(const std::string& repository, const Digest& sha256);
   // Calls `woken` once when the state of the manifest is no longer pending, perhaps before this returns. 0: too many wait.
   std::uint64_t wait(const Digest& manifest, std::function<void()> woken);
   void stop_waiting(std::uint64_t id) { waiting_.remove(id); }
@@ -215,12 +217,13 @@ class Gate {
     store::Verdict verdict;
     // Layers and configs that convict the image by themselves.
     std::set<Digest> bad_blobs;
-    std::vector<std::pair<Digest, Digest>> diff_ids;  // of the layers: blob, diff_id
+    std::map<Digest, store::BlobContent> contents;  // of the layers, by blob
     bool children_pending = false;
   };
   Result<Judgement> audit(const store::Manifest& manifest, const std::string& bytes);
   void weigh_children(store::Reader& reader, const store::Manifest& manifest, Judgement& judgement);
   Result<void> apply(const store::Manifest& manifest, Judgement judgement);
+  void condemn_blob(store::Writer& writer, const Digest& blob, std::int64_t act, const std::string& why);
   void hold(const Digest& manifest, const std::string& why);
   void enqueue(const Digest& manifest, bool background);
   void watch();

@@ -42,6 +42,23 @@ Result<void> feed(store::BlobStore& blobs, const Digest& digest, BlobWriter& wri
   return {};
 }
 
+// Names and contents of the files of a layer as one digest. A second entry of a name replaces the first, as it does where the layer is unpacked.
+Digest files_of(const audit::LayerAudit& layer) {
+  std::map<std::string, audit::ContentDigest> files;
+  audit::Entry entry;
+  for (audit::EntryTable::Cursor cursor(layer.entries); cursor.next(entry);) {
+    if (entry.content != audit::ContentDigest{}) files[entry.path] = entry.content;
+  }
+  if (files.empty()) return {};
+  Hasher hasher;
+  for (const auto& [path, content] : files) {
+    hasher.update(as_bytes(path));
+    hasher.update(as_bytes(std::string_view("\0", 1)));
+    hasher.update(content);
+  }
+  return hasher.finish();
+}
+
 // One line for people: what, and where.
 std::string title_of(const audit::Finding& finding) {
   std::string place = finding.location.path;
@@ -300,12 +317,10 @@ Result<Gate::Judgement> Gate::audit(const Manifest& manifest, const std::string&
   if (verdict.state == State::released && !report.incomplete.empty() && policy_.incomplete == OnDoubt::hold) verdict.state = State::held;
 
   std::map<std::string, Digest> blob_of;  // diff_id -> where it lies
-  for (const audit::Report::Manifest& shown : report.manifests) {
-    for (const audit::Report::Layer& layer : shown.layers) {
-      const auto place = places.find(layer.digest);
-      if (place == places.end()) continue;
-      blob_of.emplace(layer.diff_id, place->second);
-      if (const auto diff_id = Digest::parse(layer.diff_id)) judgement.diff_ids.emplace_back(place->second, *diff_id);
+  for (const format::ManifestDescription& description : image.manifests) {
+    for (const audit::LayerAudit* layer : auditor.layers_of(description)) {
+      blob_of.emplace(layer->diff_id.str(), layer->blob_digest);
+      judgement.contents[layer->blob_digest] = {layer->diff_id, files_of(*layer)};
     }
   }
   if (report.verdict == audit::Verdict::malicious) {
@@ -365,7 +380,7 @@ Result<void> Gate::apply(const Manifest& manifest, Judgement judgement) {
     const auto current = writer.manifest(manifest.digest);
     if (!current) return {};
     judgement.verdict.at = now();
-    for (const auto& [blob, diff_id] : judgement.diff_ids) writer.set_diff_id(blob, diff_id);
+    for (const auto& [blob, content] : judgement.contents) writer.set_content(blob, content);
     if (current->kind == ManifestKind::index) {
       weigh_children(writer, *current, judgement);
       if (judgement.children_pending && judgement.verdict.state != State::condemned) return {};
@@ -382,7 +397,10 @@ Result<void> Gate::apply(const Manifest& manifest, Judgement judgement) {
     for (const Reference& reference : writer.references(manifest.digest)) {
       if (reference.kind == ReferenceKind::manifest) continue;
       look(TombstoneKind::blob, reference.digest);
-      if (const auto diff_id = writer.diff_id(reference.digest)) look(TombstoneKind::diff_id, *diff_id);
+      if (const auto content = writer.content(reference.digest)) {
+        look(TombstoneKind::diff_id, content->diff_id);
+        if (!content->files.empty()) look(TombstoneKind::files, content->files);
+      }
     }
     State wanted = judgement.verdict.state;
     std::string reason = judgement.verdict.titles.empty() ? judgement.verdict.verdict : judgement.verdict.titles.front();
@@ -400,8 +418,7 @@ Result<void> Gate::apply(const Manifest& manifest, Judgement judgement) {
       for (const Digest& blob : judgement.bad_blobs) {
         // What a released image stands on is not condemned by what another image makes of it.
         if (writer.blob_released_somewhere(blob)) continue;
-        writer.add_tombstone({TombstoneKind::blob, blob, 0, reason, now()});
-        if (const auto diff_id = writer.diff_id(blob)) writer.add_tombstone({TombstoneKind::diff_id, *diff_id, 0, reason, now()});
+        condemn_blob(writer, blob, 0, reason);
       }
     }
     return {};
@@ -409,6 +426,15 @@ Result<void> Gate::apply(const Manifest& manifest, Judgement judgement) {
   if (!done) return done.error();
   if (settled) announce(manifest.digest, *settled);
   return {};
+}
+
+// The bytes, and what they unpack to.
+void Gate::condemn_blob(Writer& writer, const Digest& blob, std::int64_t act, const std::string& why) {
+  writer.add_tombstone({TombstoneKind::blob, blob, act, why, now()});
+  const auto content = writer.content(blob);
+  if (!content) return;
+  writer.add_tombstone({TombstoneKind::diff_id, content->diff_id, act, why, now()});
+  if (!content->files.empty()) writer.add_tombstone({TombstoneKind::files, content->files, act, why, now()});
 }
 
 void Gate::hold(const Digest& digest, const std::string& why) {

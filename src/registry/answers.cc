@@ -66,38 +66,6 @@ std::string percent_encode(std::string_view text) {
   return out;
 }
 
-bool matches(std::string_view if_none_match, std::string_view digest) {
-  for (std::string_view one : split(if_none_match, ',')) {
-    one = trim(one);
-    if (one.starts_with("W/")) one.remove_prefix(2);
-    if (one.size() >= 2 && one.front() == '"' && one.back() == '"') one = one.substr(1, one.size() - 2);
-    if (one == digest || one == "*") return true;
-  }
-  return false;
-}
-
-ByteRange parse_range(std::string_view header, std::uint64_t size) {
-  header = trim(header);
-  if (!header.starts_with("bytes=")) return {};
-  header.remove_prefix(6);
-  // Several ranges may be answered with the whole (RFC 9110, 14.2).
-  const std::size_t dash = header.find('-');
-  if (header.find(',') != std::string_view::npos || dash == std::string_view::npos) return {};
-  const std::string_view first = trim(header.substr(0, dash)), last = trim(header.substr(dash + 1));
-  if (first.empty()) {
-    const auto suffix = number(last);
-    if (!suffix) return {};
-    if (*suffix == 0 || size == 0) return {ByteRange::Kind::unsatisfiable, 0, 0};
-    const std::uint64_t length = std::min(*suffix, size);
-    return {ByteRange::Kind::one, size - length, length};
-  }
-  const auto begin = number(first);
-  const auto end = last.empty() ? std::optional<std::uint64_t>(~0ull) : number(last);
-  if (!begin || !end || *end < *begin) return {};
-  if (*begin >= size) return {ByteRange::Kind::unsatisfiable, 0, 0};
-  return {ByteRange::Kind::one, *begin, std::min(*end, size - 1) - *begin + 1};
-}
-
 std::optional<ContentRange> parse_content_range(std::string_view header) {
   header = trim(header);
   if (header.starts_with("bytes ")) header.remove_prefix(6);

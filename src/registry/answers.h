@@ -20,16 +20,6 @@ void add_warning(net::Response& response, std::string_view text);
 // The value of a query parameter.
 std::string percent_encode(std::string_view text);
 
-// Whether an If-None-Match names this digest: quoted or not, weak or not, or "*".
-bool matches(std::string_view if_none_match, std::string_view digest);
-
-// A single range of RFC 9110, 14.1.2 over `size` bytes.
-struct ByteRange {
-  enum class Kind { none, one, unsatisfiable } kind = Kind::none;  // none: send everything
-  std::uint64_t begin = 0, length = 0;
-};
-ByteRange parse_range(std::string_view header, std::uint64_t size);
-
 // "begin-end", both inclusive, of a chunk that is uploaded; also as old clients have it, "bytes begin-end/*".
 struct ContentRange {
   std::uint64_t begin = 0, end = 0;

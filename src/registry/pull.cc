@@ -5,6 +5,7 @@
 
 #include "base/json_writer.h"
 #include "gate/document.h"
+#include "net/range.h"
 #include "registry/call.h"
 
 namespace lazaret::registry {
@@ -61,8 +62,7 @@ void Registry::answer_manifest(const CallPtr& call, const gate::Served& served) 
   response.add("ETag", "\"" + digest + "\"");
   response.add("Docker-Distribution-API-Version", "registry/2.0");
   if (!served.warning.empty()) add_warning(response, "lazaret: " + served.warning);
-  const auto if_none_match = call->request().header("If-None-Match");
-  if (if_none_match && matches(*if_none_match, digest)) {
+  if (net::if_none_match(call->request(), "\"" + digest + "\"")) {
     response.status = 304;
     record_pull(call, served.digest, true, 304, 0, served.ruleset, true);
     return call->respond(std::move(response));
@@ -105,13 +105,13 @@ void Registry::get_blob(const CallPtr& call) {
   if (blob->kind == Kind::refused) return call->respond(denial(call, {}, blob->why));
   if (blob->kind != Kind::found) return call->respond(blob_unknown());
 
-  const std::string digest = asked->str();
+  const std::string digest = asked->str(), etag = "\"" + digest + "\"";
   net::Response response;
   response.add("Docker-Content-Digest", digest);
-  response.add("ETag", "\"" + digest + "\"");
+  response.add("ETag", etag);
   response.add("Accept-Ranges", "bytes");
   response.add("Docker-Distribution-API-Version", "registry/2.0");
-  if (const auto tag = call->request().header("If-None-Match"); tag && matches(*tag, digest)) {
+  if (net::if_none_match(call->request(), etag)) {
     response.status = 304;
     record_pull(call, blob->digest, false, 304, 0, "", true);
     return call->respond(std::move(response));
@@ -119,25 +119,25 @@ void Registry::get_blob(const CallPtr& call) {
   // Never a Content-Encoding: the bytes are what the digest names.
   response.add("Content-Type", "application/octet-stream");
   if (!read) {
+    if (viewer.insider) gate_.touch_blob(call->route.repository, blob->digest);
     response.body = net::LengthOnly{blob->size};
     return call->respond(std::move(response));
   }
   const auto open = gate_.blobs().open(blob->digest);
   if (!open) return call->respond(open.error().code == ErrorCode::not_found ? blob_unknown() : unavailable(open.error()));
   std::uint64_t begin = 0, length = open->size;
-  if (const auto range = call->request().header("Range")) {
-    const auto if_range = call->request().header("If-Range");
-    const ByteRange wanted = if_range && !matches(*if_range, digest) ? ByteRange{} : parse_range(*range, open->size);
-    if (wanted.kind == ByteRange::Kind::unsatisfiable) {
+  if (const auto range = call->request().header("Range"); range && net::if_range_holds(call->request(), etag)) {
+    const net::RangeResult wanted = net::parse_range(*range, open->size);
+    if (wanted.kind == net::RangeResult::Kind::unsatisfiable) {
       net::Response unsatisfiable = error(416, "SIZE_INVALID", "the blob has no such part");
-      unsatisfiable.add("Content-Range", fmt::format("bytes */{}", open->size));
+      unsatisfiable.add("Content-Range", net::unsatisfied_range(open->size));
       return call->respond(std::move(unsatisfiable));
     }
-    if (wanted.kind == ByteRange::Kind::one) {
-      begin = wanted.begin;
-      length = wanted.length;
+    if (wanted.kind == net::RangeResult::Kind::part) {
+      begin = wanted.range.offset;
+      length = wanted.range.length;
       response.status = 206;
-      response.add("Content-Range", fmt::format("bytes {}-{}/{}", begin, begin + length - 1, open->size));
+      response.add("Content-Range", net::content_range(wanted.range, open->size));
     }
   }
   if (open->file != nullptr) {

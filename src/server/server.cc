@@ -301,7 +301,8 @@ Result<FsckResult> fsck_offline(const Configuration& configuration, bool content
   if (!checked) return checked.error();
   FsckResult result;
   for (const std::string& problem : checked->problems) result.text += escape(problem) + "\n";
-  result.text += fmt::format("{} manifests, {} blobs, {}; {} problems\n", checked->manifests, checked->blobs, format_bytes(checked->bytes), checked->problems.size());
+  result.text += fmt::format("{} manifests, {} blobs, {}; {} files for a collection to remove; {} problems\n", checked->manifests, checked->blobs, format_bytes(checked->bytes),
+                             checked->leftovers, checked->problems.size());
   result.sound = checked->problems.empty();
   return result;
 }

@@ -6,7 +6,7 @@ namespace lazaret::store {
 namespace {
 
 constexpr std::array<std::string_view, 4> states = {"pending", "released", "held", "condemned"};
-constexpr std::array<std::string_view, 4> tombstone_kinds = {"manifest", "blob", "diff_id", "file"};
+constexpr std::array<std::string_view, 4> tombstone_kinds = {"manifest", "blob", "diff_id", "files"};
 
 }  // namespace
 

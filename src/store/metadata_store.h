@@ -97,8 +97,14 @@ struct Verdict {
   Time at = 0;
 };
 
-// What keeps condemned content out, whatever it is called or packed in.
-enum class TombstoneKind : std::uint8_t { manifest, blob, diff_id, file };
+// What an audit computed of a layer, which names its content whatever it is packed in.
+struct BlobContent {
+  Digest diff_id;  // of the decoded bytes
+  Digest files;    // of the names and contents of its files, in order of names: the same for any tar that unpacks to the same; empty without files
+};
+
+// What keeps condemned content out, whatever it is called or packed in. `diff_id` and `files` as in BlobContent.
+enum class TombstoneKind : std::uint8_t { manifest, blob, diff_id, files };
 std::string_view name_of(TombstoneKind kind);
 
 struct Tombstone {
@@ -165,8 +171,8 @@ class Reader {
   // Part of the repository, named by a released manifest there, and neither hidden.
   virtual bool blob_released(std::int64_t repository, const Digest& digest) = 0;
   virtual bool blob_released_somewhere(const Digest& digest) = 0;
-  // Of the decoded layer, as an audit computed it.
-  virtual std::optional<Digest> diff_id(const Digest& blob) = 0;
+  // Nothing before it was audited.
+  virtual std::optional<BlobContent> content(const Digest& blob) = 0;
   virtual bool blob_in_use(std::int64_t repository, const Digest& digest) = 0;
   virtual std::vector<std::int64_t> repositories_with_blob(const Digest& digest, std::size_t limit) = 0;
   // Manifests that name the blob.
@@ -209,9 +215,10 @@ class Writer : public Reader {
 
   virtual void add_blob(const Digest& digest, std::uint64_t size, Time at) = 0;
   virtual void remove_blob(const Digest& digest) = 0;
-  virtual void set_diff_id(const Digest& blob, const Digest& diff_id) = 0;
-  // A link that is there already gets the new time and keeps its publisher.
+  virtual void set_content(const Digest& blob, const BlobContent& content) = 0;
+  // A link that is there already gets the new time and keeps its publisher. touch_blob() does only the first, and nothing where there is no link.
   virtual void link_blob(std::int64_t repository, const Digest& digest, const Binding& binding) = 0;
+  virtual void touch_blob(std::int64_t repository, const Digest& digest, Time at) = 0;
   virtual void unlink_blob(std::int64_t repository, const Digest& digest) = 0;
   virtual void add_alias(const Digest& name, const Digest& canonical) = 0;
 

@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS binding (repository INTEGER NOT NULL, digest TEXT NOT
 CREATE INDEX IF NOT EXISTS binding_digest ON binding (digest);
 CREATE INDEX IF NOT EXISTS binding_publisher ON binding (publisher);
 CREATE TABLE IF NOT EXISTS blob (digest TEXT PRIMARY KEY, size INTEGER NOT NULL, created INTEGER NOT NULL,
-  diff_id TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+  diff_id TEXT NOT NULL DEFAULT '', files TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blob_link (repository INTEGER NOT NULL, digest TEXT NOT NULL, publisher TEXT NOT NULL, at INTEGER NOT NULL,
   takedown INTEGER NOT NULL, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS blob_link_digest ON blob_link (digest);
@@ -243,10 +243,13 @@ class Session final : public Writer {
                                read_integer, digest)
         .has_value();
   }
-  std::optional<Digest> diff_id(const Digest& blob) override {
-    return first<Digest>("SELECT diff_id FROM blob WHERE digest = ? AND diff_id <> ''", read_digest, blob);
+  std::optional<BlobContent> content(const Digest& blob) override {
+    return first<BlobContent>("SELECT diff_id, files FROM blob WHERE digest = ? AND diff_id <> ''",
+                              [](const SqliteStatement& row) { return BlobContent{digest_of(row.text(0)), digest_of(row.text(1))}; }, blob);
   }
-  void set_diff_id(const Digest& blob, const Digest& diff_id) override { run("UPDATE blob SET diff_id = ? WHERE digest = ?", diff_id, blob); }
+  void set_content(const Digest& blob, const BlobContent& content) override {
+    run("UPDATE blob SET diff_id = ?, files = ? WHERE digest = ?", content.diff_id, content.files, blob);
+  }
   bool blob_in_use(std::int64_t repository, const Digest& digest) override {
     return first<std::int64_t>("SELECT 1 FROM reference r JOIN binding b ON b.repository = ? AND b.digest = r.manifest WHERE r.digest = ? LIMIT 1",
                                read_integer, repository, digest)
@@ -265,6 +268,9 @@ class Session final : public Writer {
   void link_blob(std::int64_t repository, const Digest& digest, const Binding& binding) override {
     run("INSERT INTO blob_link (repository, digest, publisher, at, takedown) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at", repository,
         digest, binding.publisher, binding.at, binding.takedown);
+  }
+  void touch_blob(std::int64_t repository, const Digest& digest, Time at) override {
+    run("UPDATE blob_link SET at = ? WHERE repository = ? AND digest = ?", at, repository, digest);
   }
   void unlink_blob(std::int64_t repository, const Digest& digest) override {
     run("DELETE FROM blob_link WHERE repository = ? AND digest = ?", repository, digest);

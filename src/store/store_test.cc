@@ -294,7 +294,7 @@ TEST_P(MetadataStores, ATakedownHidesAndUndoingItRestoresExactly) {
     EXPECT_TRUE(reader.blob_released_somewhere(named("n-layer")));
     EXPECT_EQ(reader.tombstones(TombstoneKind::manifest, named("m")).size(), 2u);
     EXPECT_TRUE(reader.has_tombstones(TombstoneKind::manifest));
-    EXPECT_FALSE(reader.has_tombstones(TombstoneKind::file));
+    EXPECT_FALSE(reader.has_tombstones(TombstoneKind::files));
     EXPECT_EQ(reader.takedown(act)->reason, "miners");
     EXPECT_EQ(reader.takedown_of("publisher", "bad")->id, act);
     EXPECT_FALSE(reader.takedown_of("publisher", "good"));
@@ -328,9 +328,14 @@ TEST_P(MetadataStores, StatesAreKeptByAnActAndGivenBack) {
     EXPECT_EQ(writer.manifest(named("m"))->ruleset, "rules");
     EXPECT_TRUE(writer.manifest(named("m"))->pinned);
     EXPECT_EQ(writer.manifest(named("n"))->state, State::released);
-    EXPECT_FALSE(writer.diff_id(named("m-layer")));
-    writer.set_diff_id(named("m-layer"), named("decoded"));
-    EXPECT_EQ(*writer.diff_id(named("m-layer")), named("decoded"));
+    EXPECT_FALSE(writer.content(named("m-layer")));
+    writer.set_content(named("m-layer"), {named("decoded"), named("files")});
+    EXPECT_EQ(writer.content(named("m-layer"))->diff_id, named("decoded"));
+    EXPECT_EQ(writer.content(named("m-layer"))->files, named("files"));
+    writer.touch_blob(repository, named("m-layer"), 99);
+    EXPECT_EQ(writer.blob_link(repository, named("m-layer"))->at, 99);
+    writer.touch_blob(repository, named("nothing"), 99);
+    EXPECT_FALSE(writer.blob_link(repository, named("nothing")));
     writer.add_tombstone({TombstoneKind::blob, named("m-layer"), 0, "verdict", 1});
     writer.add_tombstone({TombstoneKind::blob, named("m-layer"), 7, "act", 1});
     writer.remove_tombstone(TombstoneKind::blob, named("m-layer"));
