@@ -178,6 +178,7 @@ class FileAuditor::Impl {
   }
 
   void inspect(const Content& content, const Level& level);
+  void inspect_behind_program(const Content& content, std::uint64_t end, const Level& level);
   bool scan(const Content& content, HitTable& table);
   void inspect_encoded(const Content& content, const Level& level, const std::vector<std::uint64_t>& marks);
   void inspect_nested(const Content& content, const Level& level);
@@ -327,6 +328,7 @@ void FileAuditor::Impl::inspect(const Content& content, const Level& level) {
   if (elf && content.first && content.whole() && !carved) {
     for (const Diagnostic& diagnostic : elf->diagnostics) note(diagnostic, level);
   }
+  if (elf && content.whole() && !carved && elf->end_of_image > 0 && elf->end_of_image < content.bytes.size()) inspect_behind_program(content, elf->end_of_image, level);
   const std::vector<std::uint64_t> marks = std::move(table.marks);
   table.marks.clear();
 
@@ -342,6 +344,15 @@ void FileAuditor::Impl::inspect(const Content& content, const Level& level) {
   inspect_encoded(content, level, marks);
   if (content.whole()) inspect_nested(content, level);
   inspect_programs(content, level, elf ? &*elf : nullptr);
+}
+
+// Bytes behind everything that a program's headers account for: loaders ignore them, the program itself may read them. Programs among them are cut out by
+// themselves, wherever they begin.
+void FileAuditor::Impl::inspect_behind_program(const Content& content, std::uint64_t end, const Level& level) {
+  const Bytes rest = content.bytes.subspan(static_cast<std::size_t>(end));
+  if (std::all_of(rest.begin(), rest.end(), [](std::uint8_t byte) { return byte == 0; })) return;
+  note({"hidden-content.elf-trailing-data", std::to_string(rest.size()) + " bytes follow the end of the program", end, false, 0}, level);
+  if (level.depth < limits_.nesting_depth && classify(rest, "").kind != FileKind::elf) Members(*this, level).side_content("elf-trailing-data", end, rest);
 }
 
 bool FileAuditor::Impl::scan(const Content& content, HitTable& table) {

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "audit/file_auditor.h"
+#include "audit/hidden_layers.h"
 #include "audit/package_index.h"
 #include "audit/paths.h"
 #include "audit/reach.h"
@@ -135,6 +136,9 @@ class Merge {
     if (flow.cut) report_.incomplete.push_back({"", "config", 0, "what the image starts branches out further than the limit; the rest was not followed"});
     const Reach& reach = flow.reach;
     for (std::size_t i = 0; i < layers.size(); ++i) add_layer(*layers[i], i, manifest.digest.str(), root, packages, reach);
+    add_remarks(remarks_on_layers(root), layers, manifest.digest.str());
+    // A layer that could not be read would put the others out of step with the history.
+    if (layers.size() == manifest.layers.size()) add_remarks(remarks_on_history(manifest.config, layers), layers, manifest.digest.str());
     inspect_image(manifest, root, reach);
   }
 
@@ -327,14 +331,18 @@ class Merge {
     for (const LayerFinding& finding : layer.findings) {
       Context context;
       std::vector<std::string> chain;
-      const bool visible = finding.entry != LayerFinding::no_entry && root.is_visible(number, finding.entry);
+      const auto seen = finding.entry == LayerFinding::no_entry ? std::nullopt : root.seen_as(number, finding.entry);
+      const bool visible = seen.has_value();
       if (finding.entry != LayerFinding::no_entry) {
         const Entry entry = layer.entries.at(finding.entry);
         if (visible) {
-          if (const auto reached = reach.find(finding.path); reached != reach.end()) {
+          auto reached = reach.find(*seen);
+          if (reached == reach.end()) reached = reach.find(finding.path);
+          if (reached != reach.end()) {
             context.reached = true;
             chain = reached->second;
           }
+          if (*seen != finding.path) chain.push_back("seen as " + *seen);
         }
         if (const auto package = packages.unmodified_package(finding.path, finding.md5, finding.sha1)) {
           context.package_file = true;
@@ -346,6 +354,40 @@ class Merge {
       // Seen as it runs, with what is known then: that says more.
       if (context.reached && finding.line != 0 && shown_.contains(place_of(finding, layer.diff_id.str()))) continue;
       add(finding, manifest, layer.diff_id.str(), visible, context, chain);
+      if (finding.entry != LayerFinding::no_entry && !visible && !context.package_file && !context.documentation) add_hidden_payload(finding, number, manifest, layer, root);
+    }
+  }
+
+  // Content that somebody brought and took away again is still handed out with the image, and whoever looks at the files of a container never sees it. That
+  // is worth a word when the content itself is.
+  void add_hidden_payload(const LayerFinding& finding, std::size_t number, const std::string& manifest, const LayerAudit& layer, const RootFileSystem& root) {
+    const RuleDocument* document = ruleset_.find(finding.rule);
+    if (document == nullptr || finding.severity < detect::Severity::high || document->category == detect::Category::hidden_content ||
+        document->category == detect::Category::anomaly || document->category == detect::Category::integrity)
+      return;
+    if (!hidden_payloads_.emplace(layer.diff_id.str(), finding.entry).second) return;
+    const bool replaced = root.find_exact(root.place_of(number, finding.entry)).has_value();
+    LayerFinding hidden;
+    hidden.rule = replaced ? "hidden-content.overwritten-payload" : "hidden-content.deleted-payload";
+    const RuleDocument* own = ruleset_.find(hidden.rule);
+    hidden.severity = own->severity;
+    hidden.confidence = own->confidence;
+    hidden.entry = finding.entry;
+    hidden.path = finding.path;
+    hidden.evidence = fmt::format("{}; a later layer {} it", document->title, replaced ? "replaces" : "removes");
+    add(hidden, manifest, layer.diff_id.str(), false, {});
+  }
+
+  void add_remarks(const std::vector<LayerRemark>& remarks, const std::vector<const LayerAudit*>& layers, const std::string& manifest) {
+    for (const LayerRemark& remark : remarks) {
+      const RuleDocument* document = ruleset_.find(remark.rule);
+      LayerFinding finding;
+      finding.rule = remark.rule;
+      finding.severity = document->severity;
+      finding.confidence = document->confidence;
+      finding.path = remark.path;
+      finding.evidence = remark.evidence;
+      add(finding, manifest, layers[remark.layer]->diff_id.str(), false, {});
     }
   }
 
@@ -457,6 +499,7 @@ class Merge {
   Report report_;
   std::set<std::string> used_;     // keys of blobs that manifests refer to
   std::set<std::string> counted_;  // diff_ids whose bytes have been counted
+  std::set<std::pair<std::string, std::uint64_t>> hidden_payloads_;  // (diff_id, entry)
   std::map<std::string, std::size_t> by_id_;
   std::map<std::string, std::set<std::string>> shown_;  // of texts that run, evidence by place
   std::map<std::pair<std::string, std::string>, std::size_t> indicators_;

@@ -10,6 +10,7 @@
 
 #include "audit/file_assembler.h"
 #include "audit/file_auditor.h"
+#include "audit/layer_names.h"
 #include "audit/paths.h"
 #include "audit/unpack.h"
 #include "base/hash_each.h"
@@ -210,6 +211,9 @@ class LayerAuditor::Impl final : private format::TarHandler {
     if (audit_.is_tar) {
       tar_.finish();
       flush(tar_side_);
+      for (const NameProblem& problem : names_.finish(audit_.entries)) {
+        FileAuditor(*ruleset_, limits_, tar_outcome_).add_diagnostic(problem.diagnostic, problem.entry, problem.path);
+      }
     } else {
       if (!decided) begin_single_file();
       assembler_.end();
@@ -235,6 +239,7 @@ class LayerAuditor::Impl final : private format::TarHandler {
     }
     has_content_ = entry.type == format::TarType::file || entry.size > 0;
     entry_number_ = audit_.entries.size();
+    names_.add(entry, path_, entry_number_);
     content_slot_ = audit_.entries.next_content();
     if (has_content_) {
       ++machine_.files;
@@ -450,6 +455,7 @@ class LayerAuditor::Impl final : private format::TarHandler {
   FileAssembler assembler_;
   format::TarReader tar_;
   format::TarEntry tar_entry_;
+  LayerNames names_;
   std::string path_;
   std::uint64_t entry_number_ = LayerFinding::no_entry;
   bool has_content_ = false;

@@ -128,5 +128,39 @@ TEST(LayerAudit, SurvivesTheCacheAndRefusesDamage) {
   for (std::size_t size = 0; size < saved.size(); ++size) EXPECT_FALSE(LayerAudit::load(as_bytes(std::string_view(saved).substr(0, size))));
 }
 
+TEST(RootFileSystem, EntriesBelowALinkLandWhereItLeads) {
+  const LayerAudit low = layer({file("/bin", format::TarType::symlink, "usr/bin"), file("/usr/bin/a")});
+  const LayerAudit high = layer({file("/bin/x"), file("/bin/.wh.a")});
+  const RootFileSystem root({&low, &high});
+  EXPECT_EQ(root.place_of(1, 0), "/usr/bin/x");
+  EXPECT_TRUE(root.find_exact("/usr/bin/x"));
+  EXPECT_FALSE(root.find_exact("/bin/x"));
+  EXPECT_FALSE(root.find("/usr/bin/a")) << "the marker follows the link too";
+  EXPECT_EQ(root.find_exact("/bin")->record.type, format::TarType::symlink);
+}
+
+TEST(RootFileSystem, ALinkReplacedByAFolderLeadsNowhere) {
+  const LayerAudit low = layer({file("/d", format::TarType::symlink, "e"), file("/e/a")});
+  const LayerAudit high = layer({file("/d", format::TarType::directory), file("/d/x")});
+  const RootFileSystem root({&low, &high});
+  EXPECT_TRUE(root.find_exact("/d/x"));
+  EXPECT_FALSE(root.find_exact("/e/x"));
+}
+
+TEST(RootFileSystem, LinksInALoopEndSomewhere) {
+  const LayerAudit low = layer({file("/a", format::TarType::symlink, "b"), file("/b", format::TarType::symlink, "a")});
+  const LayerAudit high = layer({file("/a/x")});
+  const RootFileSystem root({&low, &high});
+  EXPECT_TRUE(root.is_visible(1, 0));
+}
+
+TEST(RootFileSystem, AHardLinkKeepsContentThatIsReplaced) {
+  const LayerAudit low = layer({file("/a"), file("/b", format::TarType::hard_link, "a")}), high = layer({file("/a")});
+  const RootFileSystem root({&low, &high});
+  EXPECT_FALSE(root.is_visible(0, 0));
+  EXPECT_EQ(root.seen_as(0, 0), "/b");
+  EXPECT_EQ(root.seen_as(1, 0), "/a");
+}
+
 }  // namespace
 }  // namespace lazaret::audit

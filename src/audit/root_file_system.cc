@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "audit/layer_names.h"
 #include "audit/paths.h"
 
 namespace lazaret::audit {
 namespace {
 
 constexpr std::string_view marker_prefix = ".wh.";
-constexpr std::string_view opaque_marker = ".wh..wh..opq";
+constexpr std::size_t hard_links_limit = 100'000;
 
 // 64 bits of a multiply-and-fold hash. Collisions only cost a comparison: the path is always checked.
 std::uint64_t hash_path(std::string_view path) {
@@ -35,7 +36,7 @@ struct Shadow {
 
 }  // namespace
 
-RootFileSystem::RootFileSystem(std::vector<const LayerAudit*> layers) : layers_(std::move(layers)) {
+RootFileSystem::RootFileSystem(std::vector<const LayerAudit*> layers) : layers_(std::move(layers)), linked_(linked_entries(layers_)) {
   std::size_t entries = 0;
   for (const LayerAudit* layer : layers_) {
     first_numbers_.push_back(entries + 1);
@@ -58,17 +59,16 @@ RootFileSystem::RootFileSystem(std::vector<const LayerAudit*> layers) : layers_(
     EntryTable::Cursor cursor(table);
     Entry entry;
     for (std::size_t number = 0; cursor.next(entry); ++number) {
+      move_to_place(layer, number, entry);
       const std::string_view name = name_of_path(entry.path);
       if (name.starts_with(marker_prefix)) {
-        if (name == opaque_marker) {
-          added.push_back({std::string(folder_of(entry.path)), {false, true}});
-        } else {
-          const std::string_view target = name.substr(marker_prefix.size());
+        // A malformed marker removes nothing here, so that what some engine still has stays in sight.
+        const MarkerKind kind = marker_kind(name);
+        if (kind == MarkerKind::opaque) added.push_back({std::string(folder_of(entry.path)), {false, true}});
+        if (kind == MarkerKind::whiteout) {
           std::string path(folder_of(entry.path));
           if (path != "/") path.push_back('/');
-          if (!target.empty() && target != "." && target != "..") {
-            added.push_back({path + std::string(target), {true, true}});
-          }
+          added.push_back({path + std::string(name.substr(marker_prefix.size())), {true, true}});
         }
         continue;
       }
@@ -95,6 +95,7 @@ RootFileSystem::RootFileSystem(std::vector<const LayerAudit*> layers) : layers_(
       }
       slot = (hash_path(entry.path) >> number_bits) << number_bits | (first_numbers_[layer] + number);
       visible_[layer][number] = true;
+      if (entry.type == format::TarType::hard_link && hard_links_.size() < hard_links_limit) hard_links_.try_emplace(canonical_path(entry.link_target), HardLink{layer, entry.path});
     }
     for (auto& [path, shadow] : added) {
       Shadow& known = shadows[path];
@@ -121,7 +122,7 @@ std::size_t RootFileSystem::slot_of(std::string_view path) const {
     if (slot == 0) return at;
     if (slot >> number_bits != hash >> number_bits) continue;
     const std::size_t layer = layer_of(slot);
-    if (layers_[layer]->entries.at(entry_of(slot, layer)).path == path) return at;
+    if (entry_at(layer, entry_of(slot, layer)).path == path) return at;
   }
 }
 
@@ -129,7 +130,25 @@ std::optional<RootFileSystem::Found> RootFileSystem::find_exact(std::string_view
   const Slot slot = slots_[slot_of(path)];
   if (slot == 0) return std::nullopt;
   const std::size_t layer = layer_of(slot), entry = entry_of(slot, layer);
-  return Found{layer, entry, layers_[layer]->entries.at(entry)};
+  return Found{layer, entry, entry_at(layer, entry)};
+}
+
+Entry RootFileSystem::entry_at(std::size_t layer, std::size_t entry) const {
+  Entry record = layers_[layer]->entries.at(entry);
+  move_to_place(layer, entry, record);
+  return record;
+}
+
+std::string RootFileSystem::place_of(std::size_t layer, std::size_t entry) const { return entry_at(layer, entry).path; }
+
+std::optional<std::string> RootFileSystem::seen_as(std::size_t layer, std::size_t entry) const {
+  if (layer >= layers_.size() || entry >= layers_[layer]->entries.size()) return std::nullopt;
+  const std::string place = place_of(layer, entry);
+  if (is_visible(layer, entry)) return place;
+  const auto link = hard_links_.find(place);
+  // A link keeps what its name stood for when its own layer was put on.
+  if (link == hard_links_.end() || link->second.layer < layer) return std::nullopt;
+  return link->second.path;
 }
 
 std::optional<RootFileSystem::Found> RootFileSystem::find(std::string_view raw) const {
@@ -172,6 +191,7 @@ void RootFileSystem::for_each(const std::function<void(const Found&)>& visit) co
     found.layer = layer;
     for (std::size_t number = 0; cursor.next(found.record); ++number) {
       if (!visible_[layer][number]) continue;
+      move_to_place(layer, number, found.record);
       found.entry = number;
       visit(found);
     }
@@ -180,8 +200,16 @@ void RootFileSystem::for_each(const std::function<void(const Found&)>& visit) co
 
 std::optional<std::string_view> RootFileSystem::kept_text(std::string_view path) const {
   auto found = find(path);
-  // A hard link has the content of the entry it names, in the same layer.
-  if (found && found->record.type == format::TarType::hard_link) found = find(canonical_path(found->record.link_target));
+  // A hard link has the content that the entry it names had in the same layer, whatever stands there now.
+  if (found && found->record.type == format::TarType::hard_link) {
+    const std::string target = canonical_path(found->record.link_target);
+    const std::size_t layer = found->layer;
+    const auto& files = layers_[layer]->kept;
+    const auto file = std::find_if(files.rbegin(), files.rend(), [&](const KeptFile& kept) { return kept.path == target; });
+    if (file != files.rend()) return file->text;
+    found = find(target);
+    if (found && found->layer > layer) return std::nullopt;
+  }
   if (!found) return std::nullopt;
   const auto& kept = layers_[found->layer]->kept;
   const auto file = std::lower_bound(kept.begin(), kept.end(), found->entry,

@@ -7,12 +7,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "audit/layer_audit.h"
+#include "audit/layer_links.h"
 
 namespace lazaret::audit {
 
@@ -35,6 +37,12 @@ class RootFileSystem {
   std::optional<Found> find(std::string_view path) const;
   // True when this very entry of this layer is what is visible at its path.
   bool is_visible(std::size_t layer, std::size_t entry) const;
+  // The path under which a container sees the content of this entry: its own, or that of a hard link to it, which keeps the content when the entry itself is
+  // replaced or removed. Nothing when no container sees it.
+  std::optional<std::string> seen_as(std::size_t layer, std::size_t entry) const;
+  // Where the entry lands: its path, unless its folder is a symlink.
+  std::string place_of(std::size_t layer, std::size_t entry) const;
+  const LinkedEntries& linked() const { return linked_; }
   // Every visible entry, lowest layer first, in the order of the layer.
   void for_each(const std::function<void(const Found&)>& visit) const;
   // Text of a kept file that is visible at `path`.
@@ -48,10 +56,22 @@ class RootFileSystem {
   static constexpr unsigned number_bits = 40;
 
   std::size_t slot_of(std::string_view path) const;
+  Entry entry_at(std::size_t layer, std::size_t entry) const;
+  void move_to_place(std::size_t layer, std::size_t number, Entry& entry) const {
+    if (linked_.empty()) return;
+    if (const auto place = linked_.find({layer, number}); place != linked_.end()) entry.path = place->second;
+  }
   std::size_t layer_of(Slot slot) const;
   std::size_t entry_of(Slot slot, std::size_t layer) const;
 
+  struct HardLink {
+    std::size_t layer = 0;
+    std::string path;
+  };
+
   std::vector<const LayerAudit*> layers_;
+  LinkedEntries linked_;
+  std::map<std::string, HardLink, std::less<>> hard_links_;  // of visible ones, by the path of what they are links to
   std::vector<std::uint64_t> first_numbers_;  // of each layer
   std::vector<Slot> slots_;
   std::vector<std::vector<bool>> visible_;  // by layer and entry

@@ -87,6 +87,8 @@ class ZstdDecoder final : public LimitedDecoder {
 
   std::size_t read_skippable(Bytes& in) {
     const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(skip_left_, in.size()));
+    if (skip_first_ && !skipped_) note("hidden-content.zstd-skippable-frame", "there are frames in the zstd stream that decoders pass over");
+    skipped_ = true;
     emit_side("zstd-skippable-frame", in.first(size), skip_first_);
     skip_first_ = false;
     take(in, size);
@@ -108,7 +110,7 @@ class ZstdDecoder final : public LimitedDecoder {
   std::array<std::uint8_t, 8> head_{};
   std::size_t head_size_ = 0, head_used_ = 0;
   std::uint64_t skip_left_ = 0;
-  bool skip_first_ = false;
+  bool skip_first_ = false, skipped_ = false;
 };
 
 }  // namespace

@@ -58,11 +58,12 @@ constexpr engine::Pattern patterns[] = {
 bool is_kernel_thread(std::string_view name) {
   const bool bracketed = name.size() > 2 && name.front() == '[' && name.back() == ']';
   if (bracketed) name = name.substr(1, name.size() - 2);
-  static constexpr std::array<std::string_view, 24> exact = {
+  static constexpr std::array<std::string_view, 25> exact = {
       "kthreadd",   "kthreaddk", "kthreaddi",  "kdevtmpfs", "kdevtmpfsi",  "khugepaged",
       "kauditd",    "ksmd",      "kblockd",    "kswapd",    "kintegrityd", "khungtaskd",
       "kcompactd0", "kthrotld",  "oom_reaper", "rcu_sched", "rcu_bh",      "rcu_gp",
-      "netns",      "writeback", "khelper",    "ksnapd",    "kacpid",      "ata_sff"};
+      "netns",      "writeback", "khelper",    "ksnapd",    "kacpid",      "ata_sff",
+      "kinsing"};
   static constexpr std::array<std::string_view, 4> generic = {"netns", "writeback", "khelper",
                                                               "rcu_gp"};
   if (std::find(exact.begin(), exact.end(), name) != exact.end()) {

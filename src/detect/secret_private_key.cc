@@ -128,6 +128,15 @@ bool is_code(const FileView& file) {
 }
 bool is_program(const FileView& file) { return file.elf != nullptr && (file.elf->type == 2 || !file.elf->interpreter.empty()); }
 
+// Keys that maintainer scripts make at installation, for certificates that nobody trusts and for a server that asks on first contact. All containers of an image share them, which is worth
+// fixing, but they open nothing.
+bool is_made_at_installation(std::string_view path) {
+  for (const std::string_view known : {"/etc/ssl/private/ssl-cert-snakeoil.key", "/etc/dovecot/private/dovecot.pem", "/etc/dovecot/private/dovecot.key", "/etc/exim4/exim.key", "/etc/pki/tls/private/localhost.key"}) {
+    if (path == known) return true;
+  }
+  return path.starts_with("/etc/ssh/ssh_host_") && path.ends_with("_key");
+}
+
 void inspect(const FileView& file, FileReport& report) {
   const std::string_view text = file.text();
   std::size_t done = 0;
@@ -142,7 +151,7 @@ void inspect(const FileView& file, FileReport& report) {
     finding.offset = key->begin;
     finding.evidence = key->kind + (key->encrypted ? ", under a password" : "") + ", " + std::to_string(key->end - key->begin) + " bytes, sha256 " +
                        sha256(as_bytes(text.substr(key->begin, key->end - key->begin))).hex().substr(0, 16);
-    if (is_test_path(file.path) || (file.origin == Origin::file && is_documentation(file.path))) finding.severity = Severity::low;
+    if (is_test_path(file.path) || is_made_at_installation(file.path) || (file.origin == Origin::file && is_documentation(file.path))) finding.severity = Severity::low;
     else if (is_code(file)) finding.severity = is_program(file) ? Severity::medium : Severity::low;
     report.add(std::move(finding));
   }

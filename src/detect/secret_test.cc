@@ -75,6 +75,8 @@ TEST(SecretPrivateKey, HeadingsAreNoKeys) {
 TEST(SecretPrivateKey, EvidenceHoldsNoKey) {
   const auto outcome = inspect(secret_private_key_detector, {.path = "/k", .content = pkcs8});
   EXPECT_EQ(outcome.findings.at(0).evidence.find("MC4CAQ"), std::string::npos);
+  const auto made = inspect(secret_private_key_detector, {.path = "/etc/ssl/private/ssl-cert-snakeoil.key", .content = pkcs8});
+  EXPECT_EQ(test::severity_of(made.findings.at(0)), Severity::low);
   const auto test_key = inspect(secret_private_key_detector, {.path = "/usr/lib/x/tests/k.pem", .content = pkcs8});
   EXPECT_EQ(test::severity_of(test_key.findings.at(0)), Severity::low);
 }

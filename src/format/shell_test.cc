@@ -717,5 +717,13 @@ TEST(Shell, InnocentTextGivesNoEvaluations) {
   EXPECT_FALSE(parse_shell("set -e\nfor f in /etc/*.conf; do cp \"$f\" /backup/; done\n").cut);
 }
 
+TEST(Shell, DeclaringBeyondTheBudgetIsNoCrash) {
+  std::string script = "A=" + std::string(4096, 'x') + "\n";
+  for (int i = 0; i < 64; ++i) script += "A=$A$A$A$A\n";
+  for (int i = 0; i < 5000; ++i) script += "export B=$A\n";
+  script += "export C=literal\n";
+  EXPECT_TRUE(parse_shell(script).cut);
+}
+
 }  // namespace
 }  // namespace lazaret::format
