@@ -11,5 +11,6 @@ int run_rules(const RulesOptions& options);
 int run_serve(const ServeOptions& options);
 int run_gc(const ServeOptions& options);
 int run_fsck(const ServeOptions& options);
+int run_user(const UserOptions& options);
 
 }  // namespace lazaret::cli

@@ -119,6 +119,36 @@ Examples:
   lazaret diff docker://app@sha256:... docker-daemon:app:latest)"));
 }
 
+void add_user(CLI::App& user, UserOptions& options) {
+  user.add_option("--config", options.serve.config, "lazaret.toml")->type_name("FILE");
+  user.add_option("--data", options.serve.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
+  user.require_subcommand(1);
+  user.fallthrough();
+  user.footer("Example: lazaret user add alice --data /srv/registry\nChanges reach a running server within a second; each is written to a log (lazaret user log).");
+  const auto act = [&](const char* name, const char* description, UserAct what, bool needs_name) {
+    CLI::App* command = user.add_subcommand(name, description);
+    command->callback([&options, what] { options.act = what; });
+    if (needs_name) command->add_option("name", options.name, "the account")->type_name("NAME")->required();
+    return command;
+  };
+  act("list", "show all accounts", UserAct::list, false);
+  CLI::App* add = act("add", "make an account; its name is the first part of its repositories", UserAct::add, true);
+  add->add_option("--role", options.role, "reader, publisher or administrator")->check(CLI::IsMember({"reader", "publisher", "administrator"}))->capture_default_str();
+  add->add_flag("--no-delete", options.no_delete, "it may push but not delete");
+  CLI::App* password = act("passwd", "give an account a new password; its tokens become void", UserAct::password, true);
+  for (CLI::App* command : {add, password}) command->add_flag("--password-stdin", options.password_stdin, "read the password from standard input; without this one is made and shown");
+  CLI::App* token = act("token", "make a token for a robot of an account, and show it once", UserAct::token, true);
+  token->add_option("--scope", options.scopes, "what it may: alice/*:pull,push or alice/app:pull,push,delete; may be given again")->type_name("SCOPE")->required()->allow_extra_args(false);
+  token->add_option("--days", options.days, "how long it lives, 1 to 366")->capture_default_str();
+  token->add_option("--label", options.label, "what it is for")->type_name("TEXT");
+  act("tokens", "show tokens, all or those of one account", UserAct::tokens, false)->add_option("name", options.name, "the account")->type_name("NAME");
+  act("revoke", "make a token void", UserAct::revoke, false)->add_option("id", options.token, "its number in `lazaret user tokens`")->type_name("ID")->required();
+  act("disable", "let an account do nothing", UserAct::disable, true);
+  act("enable", "undo that", UserAct::enable, true);
+  act("remove", "remove an account and its tokens", UserAct::remove, true);
+  act("log", "show every administrative act, and prove that none was changed", UserAct::log, false);
+}
+
 std::string completion_words(const CLI::App& app) {
   std::string words;
   for (const CLI::Option* option : app.get_options()) {
@@ -161,6 +191,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   gc->footer("Example: lazaret gc --data /srv/registry");
   fsck->footer("Example: lazaret fsck --data /srv/registry --content");
 
+  CLI::App* user = app.add_subcommand("user", "accounts of the registry and their tokens");
+  add_user(*user, line.user);
+
   CLI::App* completion = app.add_subcommand("completion", "print shell completion");
   completion->add_option("shell", line.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->footer("Example: lazaret completion bash > /etc/bash_completion.d/lazaret");
@@ -181,9 +214,10 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (serve->parsed()) line.command = Command::serve;
   if (gc->parsed()) line.command = Command::gc;
   if (fsck->parsed()) line.command = Command::fsck;
+  if (user->parsed()) line.command = Command::user;
   if (completion->parsed()) {
     line.command = Command::completion;
-    const std::string commands = "scan diff rules serve gc fsck completion", scan_words = completion_words(*scan), diff_words = completion_words(*diff), rule_words = completion_words(*rules);
+    const std::string commands = "scan diff rules serve gc fsck user completion", scan_words = completion_words(*scan), diff_words = completion_words(*diff), rule_words = completion_words(*rules);
     if (line.shell == "fish") {
       line.message = "complete -c lazaret -n __fish_use_subcommand -f -a '" + commands + "'\n";
       for (const CLI::App* command : {scan, diff}) {

@@ -58,7 +58,22 @@ struct ServeOptions {
   bool content = false;  // fsck: hash everything
 };
 
-enum class Command : std::uint8_t { none, scan, diff, rules, serve, gc, fsck, completion };
+// user: accounts and tokens, also while a server uses the data folder.
+enum class UserAct : std::uint8_t { list, add, password, token, tokens, revoke, disable, enable, remove, log };
+
+struct UserOptions {
+  ServeOptions serve;  // config and data
+  UserAct act = UserAct::list;
+  std::string name;
+  std::string role = "publisher";
+  bool password_stdin = false, no_delete = false;
+  std::vector<std::string> scopes;  // of a token
+  std::string label;
+  int days = 90;
+  std::int64_t token = 0;  // to revoke
+};
+
+enum class Command : std::uint8_t { none, scan, diff, rules, serve, gc, fsck, user, completion };
 
 struct CommandLine {
   Command command = Command::none;
@@ -66,6 +81,7 @@ struct CommandLine {
   DiffOptions diff;
   RulesOptions rules;
   ServeOptions serve;
+  UserOptions user;
   std::string shell;  // completion: bash, zsh or fish
   // Set when there is nothing to run: help, version or a mistake, with the text to print.
   bool exit = false;

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/server_configuration.h"
 #include "server/server.h"
 
 namespace lazaret::cli {
@@ -18,6 +19,8 @@ int fail(std::string_view message) {
   fmt::print(stderr, "lazaret: {}\n", escape(message));
   return exit_error;
 }
+
+}  // namespace
 
 Result<server::Configuration> read_configuration(const ServeOptions& options) {
   server::Configuration configuration;
@@ -34,8 +37,6 @@ Result<server::Configuration> read_configuration(const ServeOptions& options) {
   if (!options.data.empty()) configuration.data = options.data;
   return configuration;
 }
-
-}  // namespace
 
 int run_serve(const ServeOptions& options) {
   const auto configuration = read_configuration(options);

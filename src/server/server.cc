@@ -24,11 +24,13 @@
 #include "gate/gate.h"
 #include "gate/ledger.h"
 #include "net/http_server.h"
+#include "registry/account_authorizer.h"
+#include "registry/accounts.h"
 #include "registry/answers.h"
 #include "registry/description.h"
 #include "registry/registry.h"
+#include "registry/token_endpoint.h"
 #include "report/writer.h"
-#include "server/passwords.h"
 
 namespace lazaret::server {
 namespace {
@@ -125,9 +127,7 @@ class Running final : public Server {
     if (!gate) return gate.error();
     gate_ = std::move(*gate);
     ledger_ = std::make_unique<gate::Ledger>(*data_.ledger);
-    auto authorizer = open_password_files(configuration.data, configuration.anonymous_pull);
-    if (!authorizer) return authorizer.error();
-    authorizer_ = std::move(*authorizer);
+    if (const auto opened = open_accounts(); !opened) return opened.error();
     registry::RegistryOptions options;
     options.limits = limits_;
     options.blob_bytes = configuration.blob_bytes;
@@ -172,10 +172,29 @@ class Running final : public Server {
   Result<void> reload() override { return http_->reload_tls(); }
 
  private:
+  Result<void> open_accounts() {
+    auto store = store::open_sqlite_account_store(configuration_.data + "/accounts.sqlite");
+    if (!store) return store.error();
+    registry::AccountOptions options;
+    options.anonymous_pull = configuration_.anonymous_pull;
+    auto accounts = registry::Accounts::open(std::move(*store), options);
+    if (!accounts) return accounts.error();
+    accounts_ = std::move(*accounts);
+    const std::string password_file = configuration_.data + "/admin-password";
+    const auto first = accounts_->make_first_administrator(password_file);
+    if (!first) return first.error();
+    if (*first) fmt::print(stderr, "lazaret: the password of the new administrator admin is in {}\n", escape(password_file));
+    authorizer_ = std::make_unique<registry::AccountAuthorizer>(*accounts_, configuration_.public_url);
+    tokens_ = std::make_unique<registry::TokenEndpoint>(*accounts_);
+    return {};
+  }
+
   void handle(const net::ExchangePtr& exchange) {
     const std::string& path = exchange->request().path;
     if (path.starts_with("/v2/") || path == "/v2") {
       registry_->handle(exchange);
+    } else if (path == registry::token_path) {
+      tokens_->handle(exchange);
     } else if (path == "/healthz") {
       exchange->respond(net::text_response(200, "ok\n"));
     } else if (path == "/readyz") {
@@ -242,7 +261,9 @@ class Running final : public Server {
   std::unique_ptr<audit::Cache> cache_;
   std::unique_ptr<audit::AuditMachine> machine_;
   std::unique_ptr<gate::Ledger> ledger_;
+  std::unique_ptr<registry::Accounts> accounts_;
   std::unique_ptr<registry::Authorizer> authorizer_;
+  std::unique_ptr<registry::TokenEndpoint> tokens_;
   std::unique_ptr<gate::Gate> gate_;
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<net::Server> http_;

@@ -53,9 +53,9 @@ class Server:
         self.host = f"127.0.0.1:{self.port}"
         self.process = None
         os.makedirs(self.data, exist_ok=True)
-        with open(f"{self.data}/passwords", "w") as out:
+        if not os.path.exists(f"{self.data}/accounts.sqlite"):
             for name in ("alice", "bob", "carol"):
-                out.write(f"{name}:{hashlib.sha256(PASSWORD.encode()).hexdigest()}\n")
+                self.user("add", name, "--password-stdin", input=PASSWORD + "\n")
         if start:
             self.start()
 
@@ -109,6 +109,12 @@ class Server:
         self.process.wait()
         self.process = None
         self.log.close()
+
+    def user(self, *arguments, input="", code=0):
+        """`lazaret user`; its standard output."""
+        done = subprocess.run([support.LAZARET, "user", "--data", self.data, *arguments], input=input, capture_output=True, text=True, timeout=120)
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        return done.stdout if code == 0 else done.stderr
 
     def admin_password(self):
         with open(f"{self.data}/admin-password") as file:
