@@ -56,6 +56,13 @@ Caller AccountAuthorizer::caller_of(const Identity& identity) {
   return caller;
 }
 
+Result<Caller> AccountAuthorizer::admit(const Identity& identity) {
+  if (identity.account != 0)
+    if (const auto wait = requests_.take(identity.name))
+      return Error{ErrorCode::busy, fmt::format("the account {} asks too often; try again in {} seconds", identity.name, wait->count())};
+  return caller_of(identity);
+}
+
 std::optional<Caller> AccountAuthorizer::known_caller(const net::Request& request) {
   const auto authorization = request.header("authorization");
   if (!authorization) return Caller();
@@ -63,7 +70,8 @@ std::optional<Caller> AccountAuthorizer::known_caller(const net::Request& reques
   if (const auto token = bearer_token(*authorization)) {
     const auto identity = accounts_.by_bearer(*token);
     if (!identity) return std::nullopt;
-    return caller_of(*identity);
+    if (auto caller = admit(*identity)) return std::move(*caller);
+    return std::nullopt;
   }
   const auto basic = basic_credentials(*authorization);
   if (!basic) return std::nullopt;
@@ -71,7 +79,8 @@ std::optional<Caller> AccountAuthorizer::known_caller(const net::Request& reques
   if (basic->first.empty() && basic->second.empty()) return Caller();
   const auto identity = accounts_.known_log_in(basic->first, basic->second);
   if (!identity) return std::nullopt;
-  return caller_of(*identity);
+  if (auto caller = admit(*identity)) return std::move(*caller);
+  return std::nullopt;
 }
 
 Result<Caller> AccountAuthorizer::caller(const net::Request& request) {
@@ -81,14 +90,14 @@ Result<Caller> AccountAuthorizer::caller(const net::Request& request) {
     if (auto looked = accounts_.look(); !looked) return looked.error();
     const auto identity = accounts_.by_bearer(*token);
     if (!identity) return identity.error();
-    return caller_of(*identity);
+    return admit(*identity);
   }
   const auto basic = basic_credentials(*authorization);
   if (!basic) return malformed();
   if (basic->first.empty() && basic->second.empty()) return Caller();
   const auto identity = accounts_.log_in(basic->first, basic->second, request.client);
   if (!identity) return identity.error();
-  return caller_of(*identity);
+  return admit(*identity);
 }
 
 bool AccountAuthorizer::may(const Caller& caller, Action action, std::string_view repository) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "net/http_message.h"
+#include "net/rate_limit.h"
 #include "registry/accounts.h"
 #include "registry/authorizer.h"
 
@@ -24,8 +25,9 @@ std::optional<std::string_view> bearer_token(std::string_view authorization);
 
 class AccountAuthorizer final : public Authorizer {
  public:
-  // `public_url`: what stands before paths in challenges ("https://registry.example"); "" takes it from each request.
-  AccountAuthorizer(Accounts& accounts, std::string public_url) : accounts_(accounts), public_url_(std::move(public_url)) {}
+  // `public_url`: what stands before paths in challenges ("https://registry.example"); "" takes it from each request. `requests`: of each account.
+  AccountAuthorizer(Accounts& accounts, std::string public_url, net::RateLimit requests = {})
+      : accounts_(accounts), public_url_(std::move(public_url)), requests_(requests) {}
 
   std::optional<Caller> known_caller(const net::Request& request) override;
   Result<Caller> caller(const net::Request& request) override;
@@ -35,9 +37,12 @@ class AccountAuthorizer final : public Authorizer {
 
  private:
   static Caller caller_of(const Identity& identity);
+  // The caller, unless the account has asked too often: ErrorCode::busy.
+  Result<Caller> admit(const Identity& identity);
 
   Accounts& accounts_;
   const std::string public_url_;
+  net::RateLimiter requests_;
 };
 
 }  // namespace lazaret::registry

@@ -230,6 +230,22 @@ TEST_F(TokenEndpointTest, WhatIsKnownIsAnsweredWithoutBlocking) {
   EXPECT_TRUE(authorizer_->known_caller(request)->anonymous());
 }
 
+TEST_F(TokenEndpointTest, AnAccountThatAsksTooOftenIsToldSo) {
+  start();
+  AccountAuthorizer limited(*accounts_, "", {0.001, 2});
+  net::Request request;
+  const std::string header = basic("alice", "password of alice"), other = basic("root", "password of root");
+  request.headers.push_back({"Authorization", header});
+  EXPECT_TRUE(limited.caller(request).ok());
+  EXPECT_TRUE(limited.known_caller(request));
+  EXPECT_FALSE(limited.known_caller(request));
+  EXPECT_EQ(limited.caller(request).error().code, ErrorCode::busy);
+  request.headers[0].value = other;
+  EXPECT_TRUE(limited.caller(request).ok());
+  request.headers.clear();
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(limited.known_caller(request)) << "nobody in particular is limited by address";
+}
+
 TEST_F(TokenEndpointTest, OtherMethodsAndLargeFormsAreRefused) {
   start();
   net::RawClient client(server_->port());

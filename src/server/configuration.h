@@ -31,6 +31,10 @@ struct Configuration {
 
   // [access]
   bool anonymous_pull = true;
+  std::uint64_t requests_of_address = 0, requests_of_account = 0;  // a second, with ten times that saved up; 0: no limit
+
+  // [log]
+  bool log_requests = false;
 
   // [gate]
   gate::Policy gate;

@@ -31,6 +31,7 @@
 #include "registry/registry.h"
 #include "registry/token_endpoint.h"
 #include "report/writer.h"
+#include "server/operations.h"
 
 namespace lazaret::server {
 namespace {
@@ -145,9 +146,12 @@ class Running final : public Server {
       const std::string_view code = status == 413 ? "SIZE_INVALID" : status == 429 || status == 503 ? "TOOMANYREQUESTS" : "UNSUPPORTED";
       return registry::error(status, code, reason);
     };
+    operations_ = std::make_unique<Operations>(configuration_, log_);
+    operations_->metrics().value("lazaret_audit_queue", "Images that wait for their audit.", false, [this] { return static_cast<double>(gate_->queue_length()); });
     auto server = net::Server::start(std::move(http), [this](const net::ExchangePtr& exchange) { handle(exchange); });
     if (!server) return server.error();
     http_ = std::move(*server);
+    operations_->watch(*http_);
     maintenance_ = std::thread([this] { maintain(); });
     return {};
   }
@@ -184,17 +188,21 @@ class Running final : public Server {
     const auto first = accounts_->make_first_administrator(password_file);
     if (!first) return first.error();
     if (*first) fmt::print(stderr, "lazaret: the password of the new administrator admin is in {}\n", escape(password_file));
-    authorizer_ = std::make_unique<registry::AccountAuthorizer>(*accounts_, configuration_.public_url);
+    const auto rate = static_cast<double>(configuration_.requests_of_account);
+    authorizer_ = std::make_unique<registry::AccountAuthorizer>(*accounts_, configuration_.public_url, net::RateLimit{rate, 10 * rate});
     tokens_ = std::make_unique<registry::TokenEndpoint>(*accounts_);
     return {};
   }
 
   void handle(const net::ExchangePtr& exchange) {
+    if (!operations_->admit(exchange)) return;
     const std::string& path = exchange->request().path;
     if (path.starts_with("/v2/") || path == "/v2") {
       registry_->handle(exchange);
     } else if (path == registry::token_path) {
       tokens_->handle(exchange);
+    } else if (path == "/metrics") {
+      exchange->run([this, exchange] { exchange->respond(operations_->metrics_page()); });
     } else if (path == "/healthz") {
       exchange->respond(net::text_response(200, "ok\n"));
     } else if (path == "/readyz") {
@@ -261,6 +269,8 @@ class Running final : public Server {
   std::unique_ptr<audit::Cache> cache_;
   std::unique_ptr<audit::AuditMachine> machine_;
   std::unique_ptr<gate::Ledger> ledger_;
+  Log log_{STDERR_FILENO};
+  std::unique_ptr<Operations> operations_;
   std::unique_ptr<registry::Accounts> accounts_;
   std::unique_ptr<registry::Authorizer> authorizer_;
   std::unique_ptr<registry::TokenEndpoint> tokens_;

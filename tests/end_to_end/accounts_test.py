@@ -1,5 +1,6 @@
 """Accounts of `lazaret serve`: the command line, tokens, and clients that follow docker's token flow."""
 import base64
+import json
 import os
 import shutil
 import stat
@@ -121,6 +122,26 @@ def test_without_anonymous_pull_nobody_pulls_unnamed():
         assert Client(server).request("GET", "/token?service=lazaret&scope=repository:alice/app:pull").status == 401
         assert Client(server).request("GET", "/v2/alice/app/tags/list").status == 401
         assert Client(server, "bob").request("GET", "/v2/alice/app/tags/list").status == 404
+
+
+def test_the_server_shows_metrics_and_logs_requests_as_json():
+    with support.temporary_folder() as folder, Server(folder, config="[log]\nrequests = true\n") as server:
+        Client(server).request("GET", "/v2/alice/none/manifests/1", headers={"User-Agent": "\"},{"})
+        page = Client(server).request("GET", "/metrics")
+        assert page.status == 200 and page.headers["Content-Type"].startswith("text/plain; version=0.0.4"), page
+        for line in ('lazaret_requests_total{route="manifest",status="4xx"} 1', "lazaret_audit_queue 0", "# TYPE lazaret_request_seconds histogram"):
+            assert line in page.body.decode(), (line, page)
+        with open(f"{server.folder}/serve.log") as log:
+            lines = [json.loads(line) for line in log if line.startswith("{")]
+        assert any(line["event"] == "request" and line["path"] == "/v2/alice/none/manifests/1" and line["agent"] == "\"},{" for line in lines), lines
+
+
+def test_an_address_that_asks_too_often_is_slowed_down():
+    with support.temporary_folder() as folder, Server(folder, config="[access]\nrequests-per-second-of-address = 1\n") as server:
+        answers = [Client(server).request("GET", "/v2/") for _ in range(20)]
+        limited = [answer for answer in answers if answer.status == 429]
+        assert limited and limited[0].code() == "TOOMANYREQUESTS" and int(limited[0].headers["Retry-After"]) >= 1, answers
+        assert Client(server).request("GET", "/healthz").status == 200
 
 
 def test_skopeo_logs_in_pushes_and_pulls():
