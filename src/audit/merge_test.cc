@@ -162,5 +162,12 @@ TEST(RootFileSystem, AHardLinkKeepsContentThatIsReplaced) {
   EXPECT_EQ(root.seen_as(1, 0), "/a");
 }
 
+TEST(RootFileSystem, AHardLinkIsToWhatItsTargetWasThen) {
+  const LayerAudit low = layer({file("/a")}), high = layer({file("/a"), file("/b", format::TarType::hard_link, "a")}), top = layer({file("/.wh.a")});
+  const RootFileSystem root({&low, &high, &top});
+  EXPECT_FALSE(root.seen_as(0, 0)) << "the link is to the upper /a";
+  EXPECT_EQ(root.seen_as(1, 0), "/b");
+}
+
 }  // namespace
 }  // namespace lazaret::audit

@@ -49,6 +49,7 @@ RootFileSystem::RootFileSystem(std::vector<const LayerAudit*> layers) : layers_(
 
   // From the top down: what is there first wins, unless something above has shadowed it.
   std::unordered_map<std::string, Shadow> shadows;
+  std::vector<std::pair<std::size_t, std::size_t>> links;  // hard links that are visible: (layer, entry)
   for (std::size_t layer = layers_.size(); layer-- > 0;) {
     const EntryTable& table = layers_[layer]->entries;
     visible_[layer].resize(table.size());
@@ -95,12 +96,48 @@ RootFileSystem::RootFileSystem(std::vector<const LayerAudit*> layers) : layers_(
       }
       slot = (hash_path(entry.path) >> number_bits) << number_bits | (first_numbers_[layer] + number);
       visible_[layer][number] = true;
-      if (entry.type == format::TarType::hard_link && hard_links_.size() < hard_links_limit) hard_links_.try_emplace(canonical_path(entry.link_target), HardLink{layer, entry.path});
+      if (entry.type == format::TarType::hard_link && links.size() < hard_links_limit) links.push_back({layer, number});
     }
     for (auto& [path, shadow] : added) {
       Shadow& known = shadows[path];
       known.whole |= shadow.whole;
       known.children |= shadow.children;
+    }
+  }
+  if (!links.empty()) find_linked_content(links);
+}
+
+// A hard link has the content of what its target's name stood for when the link was made: the last entry of that name before it.
+void RootFileSystem::find_linked_content(const std::vector<std::pair<std::size_t, std::size_t>>& links) {
+  struct Standing {
+    std::size_t layer = 0, entry = 0;
+    bool there = false;
+  };
+  std::map<std::string, Standing, std::less<>> targets;
+  std::map<std::pair<std::size_t, std::size_t>, std::string> wanted;  // (layer, entry) of the link -> target
+  for (const auto& link : links) {
+    std::string target = canonical_path(entry_at(link.first, link.second).link_target);
+    targets.try_emplace(target);
+    wanted.emplace(link, std::move(target));
+  }
+  for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
+    EntryTable::Cursor cursor(layers_[layer]->entries);
+    Entry entry;
+    for (std::size_t number = 0; cursor.next(entry); ++number) {
+      move_to_place(layer, number, entry);
+      if (entry.type == format::TarType::hard_link) {
+        if (const auto link = wanted.find({layer, number}); link != wanted.end()) {
+          const Standing& standing = targets.find(link->second)->second;
+          if (standing.there) linked_content_.try_emplace({standing.layer, standing.entry}, entry.path);
+        }
+      }
+      const std::string_view name = name_of_path(entry.path);
+      if (marker_kind(name) == MarkerKind::whiteout) {
+        const std::string removed = std::string(folder_of(entry.path) == "/" ? "" : folder_of(entry.path)) + "/" + std::string(name.substr(marker_prefix.size()));
+        if (const auto target = targets.find(removed); target != targets.end() && target->second.layer < layer) target->second.there = false;
+      } else if (const auto target = targets.find(entry.path); target != targets.end()) {
+        target->second = {layer, number, true};
+      }
     }
   }
 }
@@ -145,10 +182,9 @@ std::optional<std::string> RootFileSystem::seen_as(std::size_t layer, std::size_
   if (layer >= layers_.size() || entry >= layers_[layer]->entries.size()) return std::nullopt;
   const std::string place = place_of(layer, entry);
   if (is_visible(layer, entry)) return place;
-  const auto link = hard_links_.find(place);
-  // A link keeps what its name stood for when its own layer was put on.
-  if (link == hard_links_.end() || link->second.layer < layer) return std::nullopt;
-  return link->second.path;
+  const auto link = linked_content_.find({layer, entry});
+  if (link == linked_content_.end()) return std::nullopt;
+  return link->second;
 }
 
 std::optional<RootFileSystem::Found> RootFileSystem::find(std::string_view raw) const {

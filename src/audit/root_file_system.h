@@ -64,14 +64,11 @@ class RootFileSystem {
   std::size_t layer_of(Slot slot) const;
   std::size_t entry_of(Slot slot, std::size_t layer) const;
 
-  struct HardLink {
-    std::size_t layer = 0;
-    std::string path;
-  };
+  void find_linked_content(const std::vector<std::pair<std::size_t, std::size_t>>& links);
 
   std::vector<const LayerAudit*> layers_;
   LinkedEntries linked_;
-  std::map<std::string, HardLink, std::less<>> hard_links_;  // of visible ones, by the path of what they are links to
+  std::map<std::pair<std::size_t, std::size_t>, std::string> linked_content_;  // (layer, entry) whose content a visible hard link of this path has
   std::vector<std::uint64_t> first_numbers_;  // of each layer
   std::vector<Slot> slots_;
   std::vector<std::vector<bool>> visible_;  // by layer and entry

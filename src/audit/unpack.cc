@@ -278,6 +278,11 @@ void unpack_zip(Bytes content, UnpackLimits limits, UnpackHandler& handler) {
     }
     ZipMember(entry, limits, handler).deliver();
   }
+  if (!zip.gaps.empty()) {
+    std::uint64_t bytes = 0;
+    for (const auto& gap : zip.gaps) bytes += gap.size;
+    handler.diagnostic({"hidden-content.zip-gap", "the zip has " + std::to_string(bytes) + " bytes that belong to no member", zip.gaps.front().offset, false, 0});
+  }
   for (const auto& gap : zip.gaps) {
     for (std::uint64_t offset = 0; offset < gap.size; offset += side_piece) {
       handler.side_content("zip-gap", gap.offset + offset,

@@ -213,3 +213,63 @@ def cryptonote_address(seed, tag=0x35):
             text = alphabet[rest] + text
         out += text
     return out
+
+
+# --- archives and layouts that no honest tool makes ------------------------------------------------------------------------------------
+
+TAR_END = bytes(1024)
+
+
+def tar_entry(name, content=b"", kind=b"0", link="", size=None, padding=None):
+    """One member of a tar, put together by hand: header, content, padding. `size` and `padding` may lie."""
+    content = content.encode() if isinstance(content, str) else content
+    size = len(content) if size is None else size
+    fields = (name.encode().ljust(100, b"\0")[:100] + b"0000644\0" + b"0000000\0" + b"0000000\0" + b"%011o\0" % size + b"%011o\0" % MTIME + b" " * 8 + kind
+              + link.encode().ljust(100, b"\0")[:100] + b"ustar\00000" + bytes(247))
+    header = fields[:148] + b"%06o\0 " % sum(fields) + fields[156:]
+    rest = -len(content) % 512
+    filling = (padding or b"")[:rest].ljust(rest, b"\0")
+    return header + content + filling
+
+
+def pax_header(records):
+    """The extended header that stands in front of the member it changes."""
+    body = b""
+    for key, value in records.items():
+        record = b" %s=%s\n" % (key.encode(), value.encode())
+        size = len(record) + 1
+        while len(str(size)) + len(record) != size:
+            size = len(str(size)) + len(record)
+        body += str(size).encode() + record
+    return tar_entry("PaxHeaders/x", body, kind=b"x")
+
+
+def write_custom_layout(folder, layers, config=None, manifest=None, index=None, descriptor=None, env=None, labels=None, history=None, blobs=()):
+    """A layout whose documents may say anything. `layers`: (plain, stored, media type); `config`, `manifest`, `index`, `descriptor`: functions that change the document in place."""
+    os.makedirs(os.path.join(folder, "blobs", "sha256"), exist_ok=True)
+
+    def put(data):
+        with open(os.path.join(folder, "blobs", "sha256", digest(data)[7:]), "wb") as out:
+            out.write(data)
+        return {"digest": digest(data), "size": len(data)}
+
+    document = json.loads(Image([plain for plain, _, _ in layers], env=env, labels=labels, history=history).config)
+    if config:
+        config(document)
+    top = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+           "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **put(json.dumps(document).encode())},
+           "layers": [{"mediaType": "application/vnd.oci.image.layer.v1." + kind, **put(stored)} for _, stored, kind in layers]}
+    if manifest:
+        manifest(top)
+    for data in blobs:
+        put(data)
+    entry = {"mediaType": "application/vnd.oci.image.manifest.v1+json", **put(json.dumps(top).encode()), "annotations": {"org.opencontainers.image.ref.name": "latest"}}
+    if descriptor:
+        descriptor(entry)
+    list_of_images = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [entry]}
+    if index:
+        index(list_of_images)
+    with open(os.path.join(folder, "index.json"), "w") as out:
+        json.dump(list_of_images, out)
+    with open(os.path.join(folder, "oci-layout"), "w") as out:
+        json.dump({"imageLayoutVersion": "1.0.0"}, out)
