@@ -49,7 +49,17 @@ class ServerThreads {
       : workers_(std::make_unique<WorkerPool>(workers)), senders_(std::make_unique<WorkerPool>(senders)) {}
 
   bool work(std::function<void()> job) { return submit(workers_, std::move(job)); }
-  bool send(std::function<void()> job) { return submit(senders_, std::move(job)); }
+  bool send(std::function<void()> job) {
+    sends_waiting_.fetch_add(1);
+    const bool taken = submit(senders_, [this, job = std::move(job)] {
+      sends_waiting_.fetch_sub(1);
+      job();
+    });
+    if (!taken) sends_waiting_.fetch_sub(1);
+    return taken;
+  }
+  // Jobs of send() that no thread has taken up.
+  std::uint64_t sends_waiting() const { return sends_waiting_.load(std::memory_order_relaxed); }
   // work(), unless `most` jobs wait already.
   bool work_bounded(std::function<void()> job, std::uint64_t most) {
     if (waiting_.fetch_add(1) >= most) {
@@ -84,7 +94,7 @@ class ServerThreads {
 
   std::shared_mutex mutex_;
   std::unique_ptr<WorkerPool> workers_, senders_;
-  std::atomic<std::uint64_t> waiting_{0};
+  std::atomic<std::uint64_t> waiting_{0}, sends_waiting_{0};
 };
 
 struct ServerCore {

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -127,6 +128,11 @@ IoResult Transport::send_file(int file, std::uint64_t offset, std::uint64_t leng
   const ssize_t got = pread(file, buffer.data(), static_cast<std::size_t>(std::min<std::uint64_t>(length, tls_piece)), position);
   if (got <= 0) return {IoStatus::failed, 0};
   return write({buffer.data(), static_cast<std::size_t>(got)}, {}, false);
+}
+
+bool Transport::wait_until_writable(int milliseconds) const {
+  pollfd wanted{socket_.get(), POLLOUT, 0};
+  return poll(&wanted, 1, milliseconds) > 0;
 }
 
 void Transport::end_sending() {
