@@ -3,7 +3,7 @@ BUILD := build
 JOBS := $(shell nproc)
 IMAGE ?=
 
-.PHONY: all build test long-test demo bench scan format lint clean
+.PHONY: all build test long-test demo bench scan docs golden format lint clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -38,6 +38,16 @@ bench:
 scan: build
 	@[ -n "$(IMAGE)" ] || { echo "usage: make scan IMAGE=nginx:latest (or a path, or any target of 'lazaret scan --help')"; exit 2; }
 	@$(BUILD)/lazaret scan "$(IMAGE)"
+
+# What is written from the code: docs/detectors. Run it after a rule was added or its text changed.
+docs: build
+	@$(BUILD)/lazaret rules --format markdown --output-folder docs/detectors
+
+# What is kept of reports to compare with: forms of a report made by hand, findings in the images of 2018. Look at the difference before you commit it.
+golden: build
+	@LAZARET_UPDATE_GOLDEN=1 $(BUILD)/src/report/report_test --gtest_filter='*Golden*' --gtest_brief=1
+	@LAZARET=$(BUILD)/lazaret LAZARET_UPDATE_GOLDEN=1 python3 tests/golden_test.py
+	@git status --short tests/golden
 
 format:
 	@scripts/install-packages lint

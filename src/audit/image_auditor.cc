@@ -445,6 +445,7 @@ class Merge {
     finding.title = document->title;
     finding.explanation = document->explanation;
     finding.remediation = document->remediation;
+    finding.doubt = document->doubt;
     finding.attack = document->attack;
     finding.location = {manifest, layer, from.path, from.offset, from.line, visible, from.nested};
     finding.evidence = detect::redact_secrets(from.evidence);

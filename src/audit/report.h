@@ -48,6 +48,7 @@ struct Finding {
   detect::Severity severity{};
   detect::Confidence confidence{};
   std::string title, explanation, remediation;
+  std::string doubt;  // what would change the judgement
   std::vector<std::string> attack;
   Location location;
   std::string evidence;  // raw; writers escape it

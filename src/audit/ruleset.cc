@@ -12,6 +12,7 @@
 #include "audit/encoded_text.h"
 #include "base/digest.h"
 #include "base/text.h"
+#include "detect/category_support.h"
 
 #include "rule_data_digest.h"
 
@@ -26,7 +27,7 @@ RuleDocument document_of(const detect::Rule& rule) {
   RuleDocument document{std::string(rule.id),    rule.category,
                         rule.severity,           rule.confidence,
                         std::string(rule.title), std::string(rule.explanation),
-                        std::string(rule.remediation), {}};
+                        std::string(rule.remediation), {}, std::string(detect::doubt_of(rule))};
   for (const std::string_view technique : rule.attack) {
     if (!technique.empty()) document.attack.emplace_back(technique);
   }
@@ -68,6 +69,7 @@ RuleDocument document_of(const engine::YaraRule& rule) {
   if (!reference.empty()) document.explanation += " Reference: " + reference;
   if (!licence.empty()) document.explanation += " Licence: " + licence;
   document.remediation = "Look at what the rule's author describes and at the matched bytes.";
+  document.doubt = "It would be less if the matched bytes stand in something that only quotes them, or if the rule's author lists files like this one as false alarms.";
   return document;
 }
 

@@ -26,6 +26,7 @@ struct RuleDocument {
   detect::Confidence confidence{};
   std::string title, explanation, remediation;
   std::vector<std::string> attack;
+  std::string doubt;  // what would change the judgement
 };
 
 // Immutable after make(); shared by all threads.

@@ -56,6 +56,10 @@ Result<IgnoreFile> IgnoreFile::parse(std::string_view text, std::string_view fil
       }
       if (entry.reason.empty()) return problem(item, "an entry needs a reason");
       if (entry.rule.empty() && entry.id.empty()) return problem(item, "an entry needs a rule or a finding id");
+      // With a path it still says what it is about.
+      if (entry.rule.find_first_not_of("*?") == std::string::npos && entry.id.empty() && entry.path.find_first_not_of("*?/") == std::string::npos) {
+        return problem(item, "an entry that fits everything would ignore every finding: name a rule, a path or a finding id");
+      }
       file.entries_.push_back(std::move(entry));
     }
   }

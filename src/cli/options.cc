@@ -175,6 +175,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   CLI::App* rules = app.add_subcommand("rules", "list detectors and rules with their documentation");
   rules->add_option("rule", line.rules.rule, "only this rule or detector, in full")->type_name("ID");
   rules->add_option("-f,--format", line.rules.format, "table, json or markdown")->check(CLI::IsMember({"table", "json", "markdown"}))->capture_default_str();
+  rules->add_option("--output-folder", line.rules.output_folder, "with --format markdown: an index and one page for each category, in this folder")->type_name("DIR");
   rules->add_option("--rules", line.rules.rules, "also list these YARA rules")->type_name("PATH")->allow_extra_args(false);
   rules->footer("Example: lazaret rules reverse-shell.bash-dev-tcp");
 

@@ -47,6 +47,7 @@ struct DiffOptions {
 struct RulesOptions {
   std::string format = "table";  // table, json, markdown
   std::string rule;              // only this one, with its documentation
+  std::string output_folder;     // markdown as one page for each category, in this folder
   std::vector<std::string> rules;
 };
 

@@ -2,11 +2,14 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "audit/ruleset.h"
 #include "base/json_writer.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/rule_pages.h"
 
 namespace lazaret::cli {
 namespace {
@@ -18,34 +21,9 @@ std::string join(const std::vector<std::string>& parts) {
 }
 
 std::string in_full(const audit::RuleDocument& rule) {
-  return fmt::format("{}\n  {}\n\n  category    {}\n  severity    {}\n  confidence  {}\n  ATT&CK      {}\n\n  {}\n\n  What to do: {}\n", rule.id,
+  return fmt::format("{}\n  {}\n\n  category    {}\n  severity    {}\n  confidence  {}\n  ATT&CK      {}\n\n  {}\n\n  What to do: {}\n\n  What would change the judgement: {}\n", rule.id,
                      rule.title, name_of(rule.category), name_of(rule.severity), name_of(rule.confidence), join(rule.attack), rule.explanation,
-                     rule.remediation);
-}
-
-// docs/detectors is made with this.
-std::string markdown(const audit::Ruleset& ruleset) {
-  std::string text = "# Detectors and rules\n\nMade by `lazaret rules --format markdown`; do not edit.\n";
-  for (const detect::Detector* detector : ruleset.detectors()) {
-    text += fmt::format("\n## {}\n\n{}\n", detector->name, detector->summary);
-    for (const detect::Rule& rule : detector->rules) {
-      const audit::RuleDocument& document = *ruleset.find(rule.id);
-      text += fmt::format("\n### `{}`\n\n{}. Severity {}, confidence {}{}{}.\n\n{}\n\nWhat to do: {}\n", rule.id, rule.title, name_of(rule.severity),
-                          name_of(rule.confidence), document.attack.empty() ? "" : ", ATT&CK ", join(document.attack), rule.explanation,
-                          rule.remediation);
-    }
-  }
-  text += "\n## The audit itself\n\nRules about containers, encodings and digests.\n";
-  for (const auto& [id, rule] : ruleset.rules()) {
-    bool in_detector = false;
-    for (const detect::Detector* detector : ruleset.detectors()) {
-      for (const detect::Rule& other : detector->rules) in_detector |= other.id == id;
-    }
-    if (in_detector || id.starts_with("yara.")) continue;
-    text += fmt::format("\n### `{}`\n\n{}. Severity {}, confidence {}.\n\n{}\n\nWhat to do: {}\n", id, rule.title, name_of(rule.severity),
-                        name_of(rule.confidence), rule.explanation, rule.remediation);
-  }
-  return text;
+                     rule.remediation, rule.doubt);
 }
 
 std::string json(const audit::Ruleset& ruleset) {
@@ -62,7 +40,7 @@ std::string json(const audit::Ruleset& ruleset) {
   for (const auto& [id, rule] : ruleset.rules()) {
     writer.begin_object().field("id", id).field("category", name_of(rule.category)).field("severity", name_of(rule.severity));
     writer.field("confidence", name_of(rule.confidence)).field("title", rule.title).field("explanation", rule.explanation);
-    writer.field("remediation", rule.remediation).key("attack").strings(rule.attack).end_object();
+    writer.field("remediation", rule.remediation).field("doubt", rule.doubt).key("attack").strings(rule.attack).end_object();
   }
   writer.end_array().end_object();
   return writer.take() + "\n";
@@ -71,10 +49,10 @@ std::string json(const audit::Ruleset& ruleset) {
 }  // namespace
 
 int run_rules(const RulesOptions& options) {
+  if (!options.output_folder.empty() && options.format != "markdown") return fail("--output-folder goes with --format markdown");
   const auto made = audit::Ruleset::make(options.rules);
   if (!made) {
-    fmt::print(stderr, "lazaret: {}\n", escape(made.error().message));
-    return exit_error;
+    return fail(made.error().message);
   }
   const audit::Ruleset& ruleset = **made;
   if (!options.rule.empty()) {
@@ -85,15 +63,23 @@ int run_rules(const RulesOptions& options) {
       any = true;
     }
     if (!any) {
-      fmt::print(stderr, "lazaret: no rule is called {}; `lazaret rules` lists all\n", escape(options.rule));
-      return exit_error;
+      return fail(fmt::format("no rule is called {}; `lazaret rules` lists all", options.rule));
     }
     return 0;
   }
   if (options.format == "json") {
     fmt::print("{}", json(ruleset));
   } else if (options.format == "markdown") {
-    fmt::print("{}", markdown(ruleset));
+    const auto pages = rule_pages(ruleset);
+    if (options.output_folder.empty()) {
+      for (const auto& [name, text] : pages) fmt::print("{}\n", text);
+    } else {
+      std::error_code error;
+      std::filesystem::create_directories(options.output_folder, error);
+      for (const auto& [name, text] : pages) {
+        if (!write_output(options.output_folder + "/" + name, text)) return exit_error;
+      }
+    }
   } else {
     for (const auto& [id, rule] : ruleset.rules()) {
       fmt::print("{:<44} {:<9} {:<7} {}\n", id, name_of(rule.severity), name_of(rule.confidence), rule.title);

@@ -52,6 +52,8 @@ struct Rule {
   std::string_view remediation;  // what to do
   std::array<std::string_view, 4>
       attack{};  // MITRE ATT&CK technique ids (v18.1); unused entries empty
+  // What would change the judgement, one sentence: "It would be harmless if ...". Empty: that of the category (category_support.h).
+  std::string_view doubt{};
 };
 
 // Something that ties images together. Types (lower-case, stable): wallet.monero,

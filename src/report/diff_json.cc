@@ -58,7 +58,7 @@ void write_finding(JsonWriter& json, const audit::FindingChange& change, const a
   json.begin_object().field("change", audit::name_of(change.change)).field("id", finding.id).field("rule", finding.rule);
   json.field("category", detect::name_of(finding.category)).field("severity", detect::name_of(finding.severity));
   json.field("confidence", detect::name_of(finding.confidence)).field("title", finding.title).field("explanation", finding.explanation);
-  json.field("remediation", finding.remediation).key("attack").strings(finding.attack);
+  json.field("remediation", finding.remediation).field("doubt", finding.doubt).key("attack").strings(finding.attack);
   json.field("layer", finding.location.layer).field("path", finding.location.path).field("line", finding.location.line);
   json.key("nested").strings(finding.location.nested);
   json.field("evidence", finding.evidence).field("old_evidence", change.old_evidence).key("chain").strings(finding.chain);

@@ -1,11 +1,17 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/text.h"
+#include "report/finding_groups.h"
 #include "report/text_support.h"
 #include "report/writer.h"
 
 namespace lazaret::report {
 namespace {
+
+constexpr std::size_t places_open = 3;
 
 constexpr std::string_view style = R"(
 :root{color-scheme:light dark;--line:#8884;--dim:#777}
@@ -19,7 +25,12 @@ article h3{margin:.2rem 0;font-size:1rem}
 pre{background:#8881;padding:.5rem;overflow-x:auto;white-space:pre-wrap;word-break:break-all;border-radius:.3rem}
 dl{display:grid;grid-template-columns:7rem 1fr;gap:.2rem .8rem;margin:.4rem 0}dt{color:var(--dim)}dd{margin:0;word-break:break-word}
 table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid var(--line);text-align:left;padding:.25rem .5rem;word-break:break-all}
-.dim{color:var(--dim)}
+.dim{color:var(--dim);font-weight:400}
+.place{border-left:3px solid var(--line);padding:.1rem 0 .1rem .8rem;margin:.7rem 0}
+.where{font-weight:600;margin:.2rem 0;word-break:break-word}.label{margin:.2rem 0;color:var(--dim);font-size:.85rem}
+mark{background:#ffd54a;color:#000;border-radius:.15rem;padding:0 .1rem}
+summary{cursor:pointer;color:var(--dim)}
+@media print{article{break-inside:avoid}}
 )";
 
 std::string plain(std::string_view text, std::size_t limit = 2000) {
@@ -41,37 +52,82 @@ void add_row(std::string& out, std::string_view name, const std::string& value) 
   if (!value.empty()) out += fmt::format("<dt>{}</dt><dd>{}</dd>\n", name, plain(value));
 }
 
-void add_finding(std::string& out, const audit::Report& report, const audit::Finding& finding) {
-  const std::string_view severity = detect::name_of(finding.severity);
-  out += fmt::format("<article id=\"f{}\"><h3><span class=\"badge {}\">{}</span> {}</h3>\n", plain(finding.id), severity, severity, plain(finding.title));
-  if (!finding.evidence.empty()) out += fmt::format("<pre>{}</pre>\n", plain(finding.evidence));
+// The telling parts of the evidence are marked.
+std::string marked(const ShownEvidence& evidence) {
+  std::string out;
+  std::size_t at = 0;
+  const std::string_view text = evidence.text;
+  for (const auto& [from, to] : evidence.marks) {
+    out += plain(text.substr(at, from - at)) + "<mark>" + plain(text.substr(from, to - from)) + "</mark>";
+    at = to;
+  }
+  return out + plain(text.substr(at));
+}
+
+void add_place(std::string& out, const audit::Report& report, const audit::Finding& finding) {
+  out += fmt::format("<div class=\"place\" id=\"f{}\"><p class=\"where\">{}</p>\n", plain(finding.id), plain(place_of(finding)));
+  const ShownEvidence evidence = evidence_of(report, finding);
+  if (!evidence.text.empty()) out += fmt::format("{}<pre>{}</pre>\n", evidence.is_decoded ? "<p class=\"label\">decoded</p>" : "", marked(evidence));
   out += "<dl>\n";
-  add_row(out, "where", place_of(finding));
-  add_row(out, "layer", layer_of(report, finding));
   add_row(out, "chain", chain_of(finding));
-  add_row(out, "why", finding.explanation);
-  add_row(out, "what to do", finding.remediation);
+  add_row(out, "layer", layer_of(report, finding));
   add_row(out, "weight", fmt::format("{} of 100: {}", finding.weight, finding.reason));
-  std::string rule = finding.rule;
-  for (const std::string& technique : finding.attack) rule += " · ATT&CK " + technique;
+  out += "</dl></div>\n";
+}
+
+void add_group(std::string& out, const audit::Report& report, const FindingGroup& group) {
+  const audit::Finding& first = group.first();
+  const std::string_view severity = detect::name_of(group.severity());
+  const std::size_t count = group.findings.size();
+  out += fmt::format("<article><h3><span class=\"badge {}\">{}</span> {}{}</h3>\n", severity, severity, plain(first.title),
+                     count == 1 ? "" : fmt::format(" <span class=\"dim\">{} places</span>", count));
+  out += fmt::format("<p>{}</p>\n", plain(first.explanation));
+  const std::size_t full = std::min(count, places_open);
+  for (std::size_t i = 0; i < full; ++i) add_place(out, report, *group.findings[i]);
+  if (count > full) {
+    out += fmt::format("<details><summary>{} more place{}</summary>\n", count - full, count - full == 1 ? "" : "s");
+    for (std::size_t i = full; i < count; ++i) add_place(out, report, *group.findings[i]);
+    out += "</details>\n";
+  }
+  out += "<dl>\n";
+  add_row(out, "what to do", first.remediation);
+  add_row(out, "how sure", certainty_of(first));
+  std::string rule = first.rule;
+  for (const std::string& technique : first.attack) rule += " · ATT&CK " + technique;
   add_row(out, "rule", rule);
   out += "</dl></article>\n";
 }
 
+// How many findings there are of each severity, those that count.
+std::string counts_of(const audit::Report& report) {
+  std::array<std::size_t, 5> counts{};
+  for (const audit::Finding& finding : report.findings) {
+    if (finding.weight > 0) ++counts[static_cast<std::size_t>(finding.severity)];
+  }
+  std::string out;
+  for (std::size_t i = counts.size(); i-- > 0;) {
+    const std::string_view name = detect::name_of(static_cast<detect::Severity>(i));
+    if (counts[i] > 0) out += fmt::format("<span class=\"badge {}\">{} {}</span> ", name, counts[i], name);
+  }
+  return out;
+}
+
 void add_report(std::string& out, const audit::Report& report) {
   const std::string_view verdict = audit::name_of(report.verdict);
-  out += fmt::format("<section><h1><span class=\"badge {}\">{}</span> {}</h1>\n<p>Score {} of 100. {} in {} files audited.</p>\n<ul>\n", verdict, verdict,
-                     plain(report.target), report.score, format_bytes(report.bytes), report.files);
+  out += fmt::format("<section><h1><span class=\"badge {}\">{}</span> {}</h1>\n<p>Score {} of 100. {} in {} files audited. {}</p>\n<ul>\n", verdict, verdict,
+                     plain(report.target), report.score, format_bytes(report.bytes), report.files, counts_of(report));
   for (const std::string& reason : report.reasons) out += fmt::format("<li>{}</li>\n", plain(reason));
   out += "</ul>\n";
 
-  out += fmt::format("<h2>Findings ({})</h2>\n", report.findings.size());
-  for (const audit::Finding& finding : report.findings) {
-    if (finding.weight > 0) add_finding(out, report, finding);
+  const std::vector<FindingGroup> groups = group_findings(report);
+  out += "<h2>Findings</h2>\n";
+  if (report.findings.empty()) out += "<p>Nothing found.</p>\n";
+  for (const FindingGroup& group : groups) {
+    if (group.first().weight > 0) add_group(out, report, group);
   }
   std::string silent;
-  for (const audit::Finding& finding : report.findings) {
-    if (finding.weight == 0) add_finding(silent, report, finding);
+  for (const FindingGroup& group : groups) {
+    if (group.first().weight == 0) add_group(silent, report, group);
   }
   if (!silent.empty()) out += "<details><summary>Findings without weight</summary>\n" + silent + "</details>\n";
 

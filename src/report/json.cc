@@ -29,7 +29,7 @@ void write_finding(JsonWriter& json, const audit::Finding& finding) {
   json.field("severity", detect::name_of(finding.severity)).field("confidence", detect::name_of(finding.confidence));
   json.field("title", finding.title).field("explanation", finding.explanation);
   json.key("attack").strings(finding.attack);
-  json.field("remediation", finding.remediation);
+  json.field("remediation", finding.remediation).field("doubt", finding.doubt);
 
   const audit::Location& location = finding.location;
   json.key("location").begin_object();

@@ -41,7 +41,9 @@ void write_rule(JsonWriter& json, const audit::RuleDocument& rule) {
   json.begin_object().field("id", rule.id).field("name", rule.id);
   json.key("shortDescription").begin_object().field("text", escape(rule.title)).end_object();
   json.key("fullDescription").begin_object().field("text", escape(rule.explanation)).end_object();
-  json.key("help").begin_object().field("text", escape(rule.remediation)).end_object();
+  json.key("help").begin_object();
+  json.field("text", fmt::format("What to do: {} What would change the judgement: {}", escape(rule.remediation), escape(rule.doubt)));
+  json.end_object();
   json.key("defaultConfiguration").begin_object().field("level", level_of(rule.severity)).end_object();
   json.key("properties").begin_object();
   std::vector<std::string> tags = {"security", std::string(detect::name_of(rule.category))};

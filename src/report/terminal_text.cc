@@ -34,6 +34,7 @@ std::string wrap(std::string_view text, std::size_t width, std::string_view inde
     const std::size_t space = std::min(text.find(' '), text.size());
     std::string_view word = text.substr(0, space);
     if (column > indent.size() && column + 1 + word.size() > width) {
+      while (out.ends_with(' ')) out.pop_back();
       out += "\n" + std::string(indent);
       column = indent.size();
     } else if (column > indent.size()) {
