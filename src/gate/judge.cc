@@ -441,8 +441,13 @@ void Gate::hold(const Digest& digest, const std::string& why) {
   std::optional<Settled> settled;
   const auto done = parts_.metadata->write([&](Writer& writer) -> Result<void> {
     const auto manifest = writer.manifest(digest);
-    // A failed audit under new rules takes nothing away: the state was found by an audit that did not fail.
-    if (!manifest || manifest->state != State::pending) return {};
+    if (!manifest) return {};
+    if (manifest->state != State::pending) {
+      // A failed audit under new rules takes nothing away: the state was found by an audit that did not fail. It is not tried again under these.
+      writer.set_state(digest, manifest->state, rules_, manifest->pinned);
+      writer.add_event({0, now(), "audit-failed", "", "", "", digest, why});
+      return {};
+    }
     writer.put_verdict({digest, rules_, State::held, "failed", 0, {why}, "", now()});
     settled = settle(writer, digest, State::held, "", why, false);
     return {};

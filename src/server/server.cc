@@ -166,8 +166,7 @@ class Running final : public Server {
     }
     if (maintenance_.joinable()) maintenance_.join();
     if (http_ != nullptr) http_->stop(drain_time);
-    if (gate_ != nullptr) gate_->on_revocation({});
-    gate_.reset();  // ends judges, which use everything else
+    gate_.reset();  // ends judges, which use everything else, and forgets who waits
     http_.reset();
     registry_.reset();
     ledger_.reset();
