@@ -22,6 +22,8 @@
 namespace lazaret::store {
 namespace {
 
+constexpr std::uint64_t write_out_bytes = 8 << 20;
+
 Error system_error(std::string_view act, const std::string& path) {
   const int number = errno;
   const ErrorCode code = number == ENOENT                                            ? ErrorCode::not_found
@@ -62,7 +64,13 @@ class FolderUpload final : public BlobUpload {
       }
       done += static_cast<std::size_t>(put);
     }
-    size_.store(begin + bytes.size(), std::memory_order_release);
+    const std::uint64_t end = begin + bytes.size();
+    size_.store(end, std::memory_order_release);
+    // The disk begins while bytes still come in, so that there is little left to wait for at the end.
+    if (end - written_out_ >= write_out_bytes) {
+      (void)::sync_file_range(file_.get(), static_cast<off_t>(written_out_), static_cast<off_t>(end - written_out_), SYNC_FILE_RANGE_WRITE);
+      written_out_ = end;
+    }
     return {};
   }
 
@@ -78,6 +86,7 @@ class FolderUpload final : public BlobUpload {
   const FileDescriptor file_;
   const std::string path_;
   std::atomic<std::uint64_t> size_;
+  std::uint64_t written_out_ = 0;  // of the one who appends
 };
 
 class FolderBlobStore final : public BlobStore {
