@@ -101,6 +101,7 @@ class FileAuditor::Impl {
     content.digest = file.content_digest;
     content.script = file.script;
     content.sha256 = file.sha256;
+    content.yara_windows = file.yara_windows.get();
     inspect(content, level);
     end(file.content, file.first && file.last);
   }
@@ -139,6 +140,7 @@ class FileAuditor::Impl {
     ContentDigest* digest = nullptr;
     const format::ShellScript* script = nullptr;
     Digest sha256{};  // when it is known already
+    engine::YaraWindows* yara_windows = nullptr;  // of a file in windows
     bool whole() const { return bytes.size() == file_size; }
   };
   class Report;
@@ -254,7 +256,14 @@ class FileAuditor::Impl::Members final : public UnpackHandler {
     if (!(content.first && content.last)) {
       inner.file_size = std::max(inner.file_size, content.offset + content.bytes.size() + 1);  // never whole
     }
+    if (content.first) yara_windows_ = inner.whole() ? nullptr : open_yara_windows(impl_.ruleset_, inner.path, type_.kind);
+    inner.yara_windows = yara_windows_.get();
     impl_.inspect(inner, level);
+    if (content.last && yara_windows_ != nullptr) {
+      const std::uint64_t whole_size = content.offset + content.bytes.size();
+      if (yara_windows_->may_match(whole_size)) impl_.add_incomplete(whole_size, std::string(too_large_for_yara), level);
+      yara_windows_.reset();
+    }
   }
   void side_content(std::string_view what, std::uint64_t offset, Bytes bytes) override {
     impl_.outcome_.bytes += bytes.size();
@@ -277,6 +286,7 @@ class FileAuditor::Impl::Members final : public UnpackHandler {
   Impl& impl_;
   const Level level_;
   format::FileType type_;
+  std::unique_ptr<engine::YaraWindows> yara_windows_;  // of the member at hand
 };
 
 void FileAuditor::Impl::inspect(const Content& content, const Level& level) {
@@ -458,7 +468,13 @@ void FileAuditor::Impl::inspect_programs(const Content& content, const Level& le
 
 void FileAuditor::Impl::run_yara(const Content& content, const Level& level) {
   if (!content.whole()) {
-    if (content.first) add_incomplete(content.file_size, "too large for YARA rules, which need a file as a whole", level);
+    if (content.yara_windows != nullptr) content.yara_windows->feed(content.bytes, content.offset);
+    return;
+  }
+  if (content.bytes.size() > limits_.yara_file_bytes) {
+    const auto windows = open_yara_windows(ruleset_, content.path, content.type.kind);
+    windows->feed(content.bytes, 0);
+    if (windows->may_match(content.bytes.size())) add_incomplete(content.bytes.size(), std::string(too_large_for_yara), level);
     return;
   }
   const auto result = ruleset_.yara()->scan(content.bytes, {std::string(content.path), std::string(format::name_of(content.type.kind))},
@@ -585,6 +601,13 @@ void FileAuditor::add_diagnostic(const Diagnostic& diagnostic, std::uint64_t ent
   impl_->add_diagnostic(diagnostic, entry, path);
 }
 std::unique_ptr<FileAuditor::Stream> FileAuditor::open_stream(const FileInput& file) { return impl_->open_stream(file); }
+
+std::unique_ptr<engine::YaraWindows> open_yara_windows(const Ruleset& ruleset, std::string_view path, FileKind kind) {
+  if (ruleset.yara() == nullptr) return nullptr;
+  return ruleset.yara()->open_windows({std::string(path), std::string(format::name_of(kind))});
+}
+
+const std::string_view too_large_for_yara = "too large for YARA rules, which need a file as a whole, and a rule may match it";
 
 bool is_kept(std::string_view path, const format::FileType& type, std::uint64_t size, std::uint32_t mode) {
   const auto under = [&](std::string_view folder) { return path.starts_with(folder); };

@@ -37,6 +37,8 @@ struct FileInput {
   // The text as the image runs it: then only the detectors of text look at it, and what its commands come to. The file itself was audited with its layer.
   const format::ShellScript* script = nullptr;
   Digest sha256;                            // of the whole file, when it is known already
+  // Of a file in windows, when there are YARA rules: shared by all of its windows, which may be audited by several threads. Whoever made it asks it in the end.
+  std::shared_ptr<engine::YaraWindows> yara_windows;
 };
 
 // Not thread-safe; cheap to make. `ruleset` and `limits` must outlive it.
@@ -70,6 +72,10 @@ class FileAuditor::Stream {
   virtual void feed(Bytes bytes) = 0;
   virtual void finish() = 0;
 };
+
+// For FileInput::yara_windows; null without YARA rules. And what is incomplete when a rule may match a file that was not held whole.
+std::unique_ptr<engine::YaraWindows> open_yara_windows(const Ruleset& ruleset, std::string_view path, format::FileKind kind);
+extern const std::string_view too_large_for_yara;
 
 // True when the merge needs the text of this file: see KeptFile.
 bool is_kept(std::string_view path, const format::FileType& type, std::uint64_t size, std::uint32_t mode);

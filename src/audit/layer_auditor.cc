@@ -297,6 +297,9 @@ class LayerAuditor::Impl final : private format::TarHandler {
     task.file.mode = tar_entry_.mode & 07777;
     task.file.uid = tar_entry_.uid;
     task.file.gid = tar_entry_.gid;
+    if (content.first) yara_windows_ = whole ? nullptr : open_yara_windows(*ruleset_, path_, type_.kind);
+    task.file.yara_windows = yara_windows_;
+    if (content.last && yara_windows_ != nullptr) large_files_.push_back({path_, task.file.file_size, std::move(yara_windows_)});
     if (whole) {
       task.file.content_digest = content_slot_;
     } else {
@@ -415,6 +418,9 @@ class LayerAuditor::Impl final : private format::TarHandler {
     append(std::move(tar_outcome_));
     for (Batch& batch : batches_) append(std::move(batch.outcome));
     batches_.clear();
+    for (const LargeFile& file : large_files_) {
+      if (file.yara->may_match(file.size)) audit_.incomplete.push_back({file.path, file.size, std::string(too_large_for_yara)});
+    }
     audit_.bytes = audit_.decoded_size;
   }
 
@@ -467,6 +473,13 @@ class LayerAuditor::Impl final : private format::TarHandler {
   Hasher large_hasher_;
   std::uint64_t large_fed_ = 0;
   ContentDigest* content_slot_ = nullptr;  // of the current entry
+  struct LargeFile {
+    std::string path;
+    std::uint64_t size;
+    std::shared_ptr<engine::YaraWindows> yara;
+  };
+  std::shared_ptr<engine::YaraWindows> yara_windows_;  // of the file at hand
+  std::vector<LargeFile> large_files_;                 // those that YARA rules have not seen as a whole
   std::map<std::string, std::size_t, std::less<>> notes_;
   std::vector<Task> pending_;
   std::size_t pending_bytes_ = 0;

@@ -1,18 +1,15 @@
 #include "audit/ruleset.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 #include "audit/audit_rules.h"
 #include "audit/encoded_text.h"
 #include "base/digest.h"
 #include "base/text.h"
 #include "detect/category_support.h"
+#include "engine/saved_patterns.h"
 
 #include "rule_data_digest.h"
 
@@ -73,30 +70,6 @@ RuleDocument document_of(const engine::YaraRule& rule) {
   return document;
 }
 
-// A compiled database with its checksum in front. A damaged or half-written file reads as none.
-std::unique_ptr<engine::PatternDatabase> load_saved(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  if (!in || !(text << in.rdbuf())) return nullptr;
-  const std::string bytes = text.str();
-  if (bytes.size() < 64 || sha256(as_bytes(std::string_view(bytes).substr(64))).hex() != bytes.substr(0, 64)) return nullptr;
-  return engine::PatternDatabase::load(as_bytes(std::string_view(bytes).substr(64)));
-}
-
-void save(const std::string& file, const std::string& bytes) {
-  if (bytes.empty()) return;
-  const std::string partial = file + "." + std::to_string(::getpid());
-  {
-    std::ofstream out(partial, std::ios::binary | std::ios::trunc);
-    out << sha256(as_bytes(bytes)).hex() << bytes;
-    if (!out.flush()) {
-      ::unlink(partial.c_str());
-      return;
-    }
-  }
-  if (std::rename(partial.c_str(), file.c_str()) != 0) ::unlink(partial.c_str());
-}
-
 bool is_binary_kind(format::FileKind kind) { return !format::is_text(kind); }
 
 bool wants_binaries(const detect::Detector& detector) {
@@ -136,14 +109,9 @@ Result<Ruleset::PatternSet> Ruleset::compile(bool text) const {
     }
   }
   const std::string file = cache_folder_.empty() ? "" : cache_folder_ + "/patterns-" + digest_.substr(7, 32) + (text ? "-text" : "-binary");
-  if (!file.empty()) {
-    set.database = load_saved(file);
-    if (set.database != nullptr) return set;
-  }
-  auto database = engine::PatternDatabase::compile(patterns);
+  auto database = engine::saved_or_compiled(file, patterns);
   if (!database) return database.error();
   set.database = std::move(*database);
-  if (!file.empty()) save(file, set.database->save());
   return set;
 }
 
@@ -171,7 +139,7 @@ Result<std::shared_ptr<const Ruleset>> Ruleset::make(const std::vector<std::stri
     for (const engine::Pattern& pattern : detect::patterns_of(*detector)) add(pattern.text);
   }
   if (!yara_paths.empty()) {
-    auto yara = engine::YaraRules::load(yara_paths);
+    auto yara = engine::YaraRules::load(yara_paths, {cache_folder, true});
     if (!yara) return yara.error();
     ruleset->yara_ = std::move(*yara);
     for (const engine::YaraRule& rule : ruleset->yara_->rules()) {

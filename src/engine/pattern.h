@@ -16,6 +16,7 @@ struct Pattern {
   bool ignore_case = false;
   bool multi_line = false;  // ^ and $ match at line ends
   bool dot_all = false;     // . matches a line end
+  bool once = false;        // one hit tells all: further ones are not reported
 };
 
 constexpr Pattern literal(std::string_view text) {

@@ -25,6 +25,7 @@ unsigned flags_of(const Pattern& pattern) {
   if (pattern.ignore_case) flags |= HS_FLAG_CASELESS;
   if (pattern.multi_line) flags |= HS_FLAG_MULTILINE;
   if (pattern.dot_all) flags |= HS_FLAG_DOTALL;
+  if (pattern.once) flags |= HS_FLAG_SINGLEMATCH;
   return flags;
 }
 

@@ -1,10 +1,9 @@
 #include "engine/yara.h"
 
 #include <fmt/format.h>
-#include <yara.h>
 
 #include <algorithm>
-#include <array>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -13,112 +12,139 @@
 #include <sstream>
 
 #include "base/digest.h"
-#include "base/text.h"
+#include "engine/yara_library.h"
+#include "engine/yara_prefilter.h"
+#include "engine/yara_units.h"
 
 namespace lazaret::engine {
 namespace {
 
-// pe is offered besides those that concern images, since published packs import it everywhere; on our whole buffers it is harmless.
-constexpr std::array<std::string_view, 6> offered_modules = {"elf", "hash", "math", "console", "time", "pe"};
-
-// Text variables that published packs expect, so that they compile; the first four are set for each file.
-constexpr std::array<const char*, 6> text_variables = {"filename", "filepath", "extension", "filetype", "owner", "md5"};
-constexpr std::array<const char*, 2> number_variables = {"unpack_size", "unpack_depth"};
-constexpr std::array<const char*, 2> flag_variables = {"unpack_executable", "unpack_encrypted"};
-
-Result<void> start_library() {
-  static const int code = yr_initialize();
-  if (code != ERROR_SUCCESS) return Error{ErrorCode::unsupported, fmt::format("libyara does not start (error {})", code)};
-  return {};
-}
-
-// Text of rules without comments and strings, so that `import` is found where it is a statement and nowhere else.
-std::vector<std::string> imports_of(std::string_view source) {
-  std::vector<std::string> imports;
-  for (std::size_t i = 0; i < source.size();) {
-    if (source.substr(i, 2) == "//") {
-      i = std::min(source.find('\n', i), source.size());
-    } else if (source.substr(i, 2) == "/*") {
-      const auto end = source.find("*/", i + 2);
-      i = end == std::string_view::npos ? source.size() : end + 2;
-    } else if (source[i] == '"') {
-      for (++i; i < source.size() && source[i] != '"'; ++i) {
-        if (source[i] == '\\') ++i;
-      }
-      ++i;
-    } else if (source.substr(i, 6) == "import" && (i == 0 || !(std::isalnum(static_cast<unsigned char>(source[i - 1])) || source[i - 1] == '_'))) {
-      std::size_t at = i + 6;
-      while (at < source.size() && std::isspace(static_cast<unsigned char>(source[at]))) ++at;
-      if (at < source.size() && source[at] == '"') {
-        const auto end = source.find('"', at + 1);
-        if (end != std::string_view::npos) imports.emplace_back(source.substr(at + 1, end - at - 1));
-        i = end == std::string_view::npos ? source.size() : end + 1;
-      } else {
-        i = at;
-      }
-    } else {
-      ++i;
-    }
-  }
-  return imports;
-}
-
-struct Source {
-  std::string name_space, file, text;
-};
-
-struct CompileProblem {
-  std::string message;
-};
-
-void on_compile_message(int level, const char* file, int line, const YR_RULE*, const char* message, void* context) {
-  if (level != YARA_ERROR_LEVEL_ERROR) return;
-  auto& problem = *static_cast<CompileProblem*>(context);
-  if (problem.message.empty()) problem.message = fmt::format("{}:{}: {}", file == nullptr ? "rules" : file, line, message);
-}
-
-Result<YR_RULES*> compile_sources(const std::vector<Source>& sources) {
-  YR_COMPILER* compiler = nullptr;
-  if (yr_compiler_create(&compiler) != ERROR_SUCCESS) return Error{ErrorCode::limit, "not enough memory for YARA rules"};
-  CompileProblem problem;
-  yr_compiler_set_callback(compiler, on_compile_message, &problem);
-  yr_compiler_set_include_callback(compiler, nullptr, nullptr, nullptr);  // includes are off
-  for (const char* name : text_variables) yr_compiler_define_string_variable(compiler, name, "");
-  for (const char* name : number_variables) yr_compiler_define_integer_variable(compiler, name, 0);
-  for (const char* name : flag_variables) yr_compiler_define_boolean_variable(compiler, name, 0);
-
-  for (const Source& source : sources) {
-    for (const std::string& module : imports_of(source.text)) {
-      if (std::find(offered_modules.begin(), offered_modules.end(), module) == offered_modules.end()) {
-        yr_compiler_destroy(compiler);
-        return Error{ErrorCode::unsupported, fmt::format("{}: imports the module \"{}\"; lazaret offers elf, hash, math, console, time and pe. Take the file out, or the "
-                                                         "rules that need it", source.file, module)};
-      }
-    }
-    // A file name for messages; the text comes from memory, so that it is what was hashed.
-    const int errors = yr_compiler_add_string(compiler, source.text.c_str(), source.name_space.c_str());
-    if (errors != 0 || !problem.message.empty()) {
-      yr_compiler_destroy(compiler);
-      std::string message = problem.message;
-      if (message.starts_with("rules:")) message = source.file + message.substr(5);
-      return Error{ErrorCode::invalid, message.empty() ? source.file + ": does not compile" : message};
-    }
-  }
-  YR_RULES* rules = nullptr;
-  const int code = yr_compiler_get_rules(compiler, &rules);
-  yr_compiler_destroy(compiler);
-  if (code != ERROR_SUCCESS) return Error{ErrorCode::limit, fmt::format("YARA rules could not be put together (error {})", code)};
-  return rules;
-}
+// How much of a large file's begin is kept until its end, for what conditions read there.
+constexpr std::size_t kept_header_bytes = 64 << 10;
 
 class LibyaraRules final : public YaraRules {
  public:
-  LibyaraRules(YR_RULES* compiled, std::string digest) : compiled_(compiled), digest_(std::move(digest)) {
+  LibyaraRules(std::vector<YaraText> texts, CompiledYara compiled, std::string digest, const YaraOptions& options)
+      : digest_(std::move(digest)), units_(std::move(texts)) {
+    describe(compiled.get());
+    compiled.reset();
+    std::vector<std::pair<std::string, YaraSource>> understood = units_.read_sources(rules_, options.prefilter);
+    const std::string file = options.cache_folder.empty() ? "" : options.cache_folder + "/patterns-" + digest_.substr(0, 32) + "-yara";
+    if (!understood.empty()) prefilter_ = std::make_unique<YaraPrefilter>(understood, file);
+    statistics_.rules = rules_.size();
+    statistics_.rules_run_always = units_.whole_rule_count();
+  }
+
+  const std::vector<YaraRule>& rules() const override { return rules_; }
+  const std::string& digest() const override { return digest_; }
+  const YaraStatistics& statistics() const override { return statistics_; }
+
+  YaraResult scan(Bytes content, const YaraFile& file, std::uint32_t timeout_seconds) const override {
+    YaraResult result;
+    const YaraVariables variables(file);
+    const auto begin = std::chrono::steady_clock::now();
+    const auto seconds_left = [&]() -> int {
+      const auto spent = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begin).count();
+      return static_cast<int>(static_cast<std::int64_t>(timeout_seconds) - spent);
+    };
+    std::vector<std::uint32_t> candidates;
+    if (prefilter_ != nullptr) {
+      const PassLease pass(*this);
+      pass->feed(content);
+      candidates = pass->finish(facts_of(content, content.size(), variables));
+    }
+    result.rules_run = candidates.size() + units_.whole_rule_count();
+    for (const auto& unit : units_.units_for(candidates, content.size())) {
+      const int seconds = seconds_left();
+      if (unit->rules == nullptr) {
+        result.incomplete = "not enough memory for a rule";
+      } else if (seconds <= 0) {
+        result.incomplete = fmt::format("the rules did not end within {} seconds", timeout_seconds);
+        break;
+      } else {
+        scan_with(unit->rules.get(), unit->indexes, content, variables, seconds, result);
+      }
+    }
+    std::sort(result.matches.begin(), result.matches.end(), [](const YaraMatch& a, const YaraMatch& b) { return a.rule < b.rule; });
+    return result;
+  }
+
+  std::unique_ptr<YaraWindows> open_windows(const YaraFile& file) const override { return std::make_unique<Windows>(*this, file); }
+
+ private:
+  static YaraFacts facts_of(Bytes content, std::uint64_t size, const YaraVariables& variables) {
+    YaraFacts facts;
+    facts.content = content;
+    facts.file_size = size;
+    std::copy(variables.values.begin(), variables.values.end(), facts.variables.begin());
+    return facts;
+  }
+
+  // A pass of the prefilter, taken from those at rest and given back.
+  class PassLease {
+   public:
+    explicit PassLease(const LibyaraRules& owner) : owner_(owner) {
+      {
+        const std::lock_guard lock(owner_.mutex_);
+        if (!owner_.idle_.empty()) {
+          pass_ = std::move(owner_.idle_.back());
+          owner_.idle_.pop_back();
+        }
+      }
+      if (pass_ == nullptr) pass_ = std::make_unique<YaraPrefilter::Pass>(*owner_.prefilter_);
+      pass_->begin();
+    }
+    ~PassLease() {
+      const std::lock_guard lock(owner_.mutex_);
+      owner_.idle_.push_back(std::move(pass_));
+    }
+    PassLease(const PassLease&) = delete;
+    PassLease& operator=(const PassLease&) = delete;
+    YaraPrefilter::Pass* operator->() const { return pass_.get(); }
+
+   private:
+    const LibyaraRules& owner_;
+    std::unique_ptr<YaraPrefilter::Pass> pass_;
+  };
+
+  class Windows final : public YaraWindows {
+   public:
+    Windows(const LibyaraRules& owner, const YaraFile& file) : owner_(owner), variables_(file) {}
+    void feed(Bytes window, std::uint64_t offset) override {
+      std::vector<std::uint32_t> met;
+      if (owner_.prefilter_ != nullptr) {
+        const PassLease pass(owner_);
+        pass->feed(window);
+        met = pass->met();
+      }
+      const std::lock_guard lock(mutex_);
+      if (offset == 0) header_ = as_text(clamp(window, 0, kept_header_bytes));
+      met_.insert(met.begin(), met.end());
+    }
+    bool may_match(std::uint64_t file_size) override {
+      const std::lock_guard lock(mutex_);
+      if (owner_.units_.whole_rule_count() > 0) return true;
+      if (owner_.prefilter_ == nullptr) return false;
+      const PassLease pass(owner_);
+      for (const std::uint32_t string : met_) pass->meet(string);
+      return owner_.units_.any_reported(pass->finish(facts_of(as_bytes(header_), file_size, variables_)));
+    }
+
+   private:
+    const LibyaraRules& owner_;
+    const YaraVariables variables_;
+    std::mutex mutex_;
+    std::set<std::uint32_t> met_;
+    std::string header_;
+  };
+
+  void describe(YR_RULES* compiled) {
     YR_RULE* rule = nullptr;
-    yr_rules_foreach(compiled_, rule) {
+    yr_rules_foreach(compiled, rule) {
       YaraRule known;
       known.name = rule->identifier;
       known.namespace_name = rule->ns->name;
+      known.is_private = RULE_IS_PRIVATE(rule) != 0;
       const char* tag = nullptr;
       yr_rule_tags_foreach(rule, tag) { known.tags.emplace_back(tag); }
       YR_META* meta = nullptr;
@@ -127,130 +153,36 @@ class LibyaraRules final : public YaraRules {
                                                       : meta->type == META_TYPE_BOOLEAN ? (meta->integer != 0 ? "true" : "false")
                                                                                         : std::to_string(meta->integer));
       }
-      index_.emplace(rule, rules_.size());
       rules_.push_back(std::move(known));
     }
   }
-  ~LibyaraRules() override {
-    for (YR_SCANNER* scanner : idle_) yr_scanner_destroy(scanner);
-    yr_rules_destroy(compiled_);
-  }
 
-  const std::vector<YaraRule>& rules() const override { return rules_; }
-  const std::string& digest() const override { return digest_; }
-
-  YaraResult scan(Bytes content, const YaraFile& file, std::uint32_t timeout_seconds) const override {
-    YaraResult result;
-    YR_SCANNER* const scanner = take_scanner();
-    if (scanner == nullptr) {
-      result.incomplete = "not enough memory for a scanner";
-      return result;
-    }
-    const auto slash = file.path.rfind('/');
-    const std::string name = slash == std::string::npos ? file.path : file.path.substr(slash + 1);
-    const auto dot = name.rfind('.');
-    const std::string extension = dot == std::string::npos ? "" : name.substr(dot);
-    yr_scanner_define_string_variable(scanner, "filename", name.c_str());
-    yr_scanner_define_string_variable(scanner, "filepath", file.path.c_str());
-    yr_scanner_define_string_variable(scanner, "extension", extension.c_str());
-    yr_scanner_define_string_variable(scanner, "filetype", file.file_type.c_str());
-
-    Scan scan{this, content, &result, scanner};
-    yr_scanner_set_callback(scanner, on_message, &scan);
-    yr_scanner_set_timeout(scanner, static_cast<int>(timeout_seconds));
-    yr_scanner_set_flags(scanner, SCAN_FLAGS_NO_TRYCATCH | SCAN_FLAGS_REPORT_RULES_MATCHING);
-    const int code = yr_scanner_scan_mem(scanner, content.data(), content.size());
-    if (code == ERROR_SCAN_TIMEOUT) {
-      result.incomplete = fmt::format("the rules did not end within {} seconds", timeout_seconds);
-    } else if (code != ERROR_SUCCESS && result.incomplete.empty()) {
-      result.incomplete = fmt::format("libyara gave up with error {}", code);
-    }
-    give_scanner(scanner);
-    std::sort(result.matches.begin(), result.matches.end(), [](const YaraMatch& a, const YaraMatch& b) { return a.rule < b.rule; });
-    return result;
-  }
-
- private:
-  struct Scan {
-    const LibyaraRules* self;
-    Bytes content;
-    YaraResult* result;
-    YR_SCANNER* scanner;
-  };
-
-  static int on_message(YR_SCAN_CONTEXT* context, int message, void* data, void* user) {
-    auto& scan = *static_cast<Scan*>(user);
-    if (message == CALLBACK_MSG_TOO_MANY_MATCHES) {
-      const auto* string = static_cast<const YR_STRING*>(data);
-      scan.result->incomplete = fmt::format("the string {} matches too often", string->identifier);
-      return CALLBACK_CONTINUE;
-    }
-    if (message != CALLBACK_MSG_RULE_MATCHING) return CALLBACK_CONTINUE;
-    YR_RULE* rule = static_cast<YR_RULE*>(data);
-    YaraMatch match;
-    match.rule = scan.self->index_.at(rule);
-    bool any = false;
-    YR_STRING* string = nullptr;
-    yr_rule_strings_foreach(rule, string) {
-      YR_MATCH* where = nullptr;
-      yr_string_matches_foreach(context, string, where) {
-        const auto offset = static_cast<std::uint64_t>(where->base + where->offset);
-        if (!any || offset < match.offset) {
-          any = true;
-          match.offset = offset;
-          match.string_name = string->identifier;
-          match.excerpt = as_text(clamp(scan.content, offset, std::min<std::uint64_t>(static_cast<std::uint64_t>(where->match_length), 200)));
-        }
-        break;  // matches of a string come in the order of their offsets
-      }
-    }
-    scan.result->matches.push_back(std::move(match));
-    return CALLBACK_CONTINUE;
-  }
-
-  YR_SCANNER* take_scanner() const {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!idle_.empty()) {
-        YR_SCANNER* const scanner = idle_.back();
-        idle_.pop_back();
-        return scanner;
-      }
-    }
-    YR_SCANNER* scanner = nullptr;
-    return yr_scanner_create(compiled_, &scanner) == ERROR_SUCCESS ? scanner : nullptr;
-  }
-  void give_scanner(YR_SCANNER* scanner) const {
-    const std::lock_guard lock(mutex_);
-    idle_.push_back(scanner);
-  }
-
-  YR_RULES* const compiled_;
   const std::string digest_;
   std::vector<YaraRule> rules_;
-  std::map<const YR_RULE*, std::size_t> index_;
+  YaraStatistics statistics_;
+  YaraUnits units_;
+  std::unique_ptr<YaraPrefilter> prefilter_;  // null: no source was understood
   mutable std::mutex mutex_;
-  mutable std::vector<YR_SCANNER*> idle_;
+  mutable std::vector<std::unique_ptr<YaraPrefilter::Pass>> idle_;
 };
 
-Result<std::unique_ptr<YaraRules>> make(const std::vector<Source>& sources) {
-  if (const auto started = start_library(); !started) return started.error();
-  const auto compiled = compile_sources(sources);
+Result<std::unique_ptr<YaraRules>> make(std::vector<YaraText> texts, const YaraOptions& options) {
+  auto compiled = compile_yara(texts);
   if (!compiled) return compiled.error();
   Hasher hasher;
-  for (const Source& source : sources) {
+  for (const YaraText& source : texts) {
     hasher.update(as_bytes(source.name_space));
     hasher.update(as_bytes(std::string_view("\0", 1)));
     hasher.update(as_bytes(source.text));
   }
-  return std::unique_ptr<YaraRules>(std::make_unique<LibyaraRules>(*compiled, hasher.finish().str()));
+  return std::unique_ptr<YaraRules>(std::make_unique<LibyaraRules>(std::move(texts), std::move(*compiled), hasher.finish().str(), options));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<YaraRules>> YaraRules::load(const std::vector<std::string>& paths) {
+Result<std::unique_ptr<YaraRules>> YaraRules::load(const std::vector<std::string>& paths, const YaraOptions& options) {
   namespace fs = std::filesystem;
-  std::vector<Source> sources;
+  std::vector<YaraText> sources;
   for (const std::string& path : paths) {
     std::error_code error;
     std::vector<std::pair<std::string, std::string>> files;  // (path, name space)
@@ -275,13 +207,13 @@ Result<std::unique_ptr<YaraRules>> YaraRules::load(const std::vector<std::string
       sources.push_back({name_space, file, text.str()});
     }
   }
-  return make(sources);
+  return make(std::move(sources), options);
 }
 
-Result<std::unique_ptr<YaraRules>> YaraRules::compile(const std::vector<std::pair<std::string, std::string>>& sources) {
-  std::vector<Source> list;
+Result<std::unique_ptr<YaraRules>> YaraRules::compile(const std::vector<std::pair<std::string, std::string>>& sources, const YaraOptions& options) {
+  std::vector<YaraText> list;
   for (const auto& [name, text] : sources) list.push_back({name, name, text});
-  return make(list);
+  return make(std::move(list), options);
 }
 
 }  // namespace lazaret::engine
