@@ -256,7 +256,7 @@ class FileAuditor::Impl::Members final : public UnpackHandler {
     if (!(content.first && content.last)) {
       inner.file_size = std::max(inner.file_size, content.offset + content.bytes.size() + 1);  // never whole
     }
-    if (content.first) yara_windows_ = inner.whole() ? nullptr : open_yara_windows(impl_.ruleset_, inner.path, type_.kind);
+    if (content.first) yara_windows_ = inner.whole() ? nullptr : open_yara_windows(impl_.ruleset_, inner.path, type_.kind, content.bytes);
     inner.yara_windows = yara_windows_.get();
     impl_.inspect(inner, level);
     if (content.last && yara_windows_ != nullptr) {
@@ -468,12 +468,12 @@ void FileAuditor::Impl::inspect_programs(const Content& content, const Level& le
 
 void FileAuditor::Impl::run_yara(const Content& content, const Level& level) {
   if (!content.whole()) {
-    if (content.yara_windows != nullptr) content.yara_windows->feed(content.bytes, content.offset);
+    if (content.yara_windows != nullptr) content.yara_windows->feed(content.bytes);
     return;
   }
   if (content.bytes.size() > limits_.yara_file_bytes) {
-    const auto windows = open_yara_windows(ruleset_, content.path, content.type.kind);
-    windows->feed(content.bytes, 0);
+    const auto windows = open_yara_windows(ruleset_, content.path, content.type.kind, content.bytes);
+    windows->feed(content.bytes);
     if (windows->may_match(content.bytes.size())) add_incomplete(content.bytes.size(), std::string(too_large_for_yara), level);
     return;
   }
@@ -602,9 +602,9 @@ void FileAuditor::add_diagnostic(const Diagnostic& diagnostic, std::uint64_t ent
 }
 std::unique_ptr<FileAuditor::Stream> FileAuditor::open_stream(const FileInput& file) { return impl_->open_stream(file); }
 
-std::unique_ptr<engine::YaraWindows> open_yara_windows(const Ruleset& ruleset, std::string_view path, FileKind kind) {
+std::unique_ptr<engine::YaraWindows> open_yara_windows(const Ruleset& ruleset, std::string_view path, FileKind kind, Bytes head) {
   if (ruleset.yara() == nullptr) return nullptr;
-  return ruleset.yara()->open_windows({std::string(path), std::string(format::name_of(kind))});
+  return ruleset.yara()->open_windows({std::string(path), std::string(format::name_of(kind))}, head);
 }
 
 const std::string_view too_large_for_yara = "too large for YARA rules, which need a file as a whole, and a rule may match it";

@@ -74,7 +74,7 @@ class FileAuditor::Stream {
 };
 
 // For FileInput::yara_windows; null without YARA rules. And what is incomplete when a rule may match a file that was not held whole.
-std::unique_ptr<engine::YaraWindows> open_yara_windows(const Ruleset& ruleset, std::string_view path, format::FileKind kind);
+std::unique_ptr<engine::YaraWindows> open_yara_windows(const Ruleset& ruleset, std::string_view path, format::FileKind kind, Bytes head);
 extern const std::string_view too_large_for_yara;
 
 // True when the merge needs the text of this file: see KeptFile.

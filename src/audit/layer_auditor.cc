@@ -297,7 +297,7 @@ class LayerAuditor::Impl final : private format::TarHandler {
     task.file.mode = tar_entry_.mode & 07777;
     task.file.uid = tar_entry_.uid;
     task.file.gid = tar_entry_.gid;
-    if (content.first) yara_windows_ = whole ? nullptr : open_yara_windows(*ruleset_, path_, type_.kind);
+    if (content.first) yara_windows_ = whole ? nullptr : open_yara_windows(*ruleset_, path_, type_.kind, content.bytes);
     task.file.yara_windows = yara_windows_;
     if (content.last && yara_windows_ != nullptr) large_files_.push_back({path_, task.file.file_size, std::move(yara_windows_)});
     if (whole) {

@@ -49,7 +49,7 @@ class LibyaraRules final : public YaraRules {
     };
     std::vector<std::uint32_t> candidates;
     if (prefilter_ != nullptr) {
-      const PassLease pass(*this);
+      const PassLease pass(*this, content, content.size());
       pass->feed(content);
       candidates = pass->finish(facts_of(content, content.size(), variables));
     }
@@ -69,7 +69,7 @@ class LibyaraRules final : public YaraRules {
     return result;
   }
 
-  std::unique_ptr<YaraWindows> open_windows(const YaraFile& file) const override { return std::make_unique<Windows>(*this, file); }
+  std::unique_ptr<YaraWindows> open_windows(const YaraFile& file, Bytes head) const override { return std::make_unique<Windows>(*this, file, head); }
 
  private:
   static YaraFacts facts_of(Bytes content, std::uint64_t size, const YaraVariables& variables) {
@@ -83,7 +83,7 @@ class LibyaraRules final : public YaraRules {
   // A pass of the prefilter, taken from those at rest and given back.
   class PassLease {
    public:
-    explicit PassLease(const LibyaraRules& owner) : owner_(owner) {
+    PassLease(const LibyaraRules& owner, Bytes head, std::uint64_t least_size) : owner_(owner) {
       {
         const std::lock_guard lock(owner_.mutex_);
         if (!owner_.idle_.empty()) {
@@ -92,7 +92,7 @@ class LibyaraRules final : public YaraRules {
         }
       }
       if (pass_ == nullptr) pass_ = std::make_unique<YaraPrefilter::Pass>(*owner_.prefilter_);
-      pass_->begin();
+      pass_->begin(head, least_size);
     }
     ~PassLease() {
       const std::lock_guard lock(owner_.mutex_);
@@ -109,23 +109,20 @@ class LibyaraRules final : public YaraRules {
 
   class Windows final : public YaraWindows {
    public:
-    Windows(const LibyaraRules& owner, const YaraFile& file) : owner_(owner), variables_(file) {}
-    void feed(Bytes window, std::uint64_t offset) override {
-      std::vector<std::uint32_t> met;
-      if (owner_.prefilter_ != nullptr) {
-        const PassLease pass(owner_);
-        pass->feed(window);
-        met = pass->met();
-      }
+    Windows(const LibyaraRules& owner, const YaraFile& file, Bytes head)
+        : owner_(owner), variables_(file), header_(as_text(clamp(head, 0, kept_header_bytes))), least_size_(head.size()) {}
+    void feed(Bytes window) override {
+      if (owner_.prefilter_ == nullptr) return;
+      const PassLease pass(owner_, as_bytes(header_), least_size_);
+      pass->feed(window);
       const std::lock_guard lock(mutex_);
-      if (offset == 0) header_ = as_text(clamp(window, 0, kept_header_bytes));
-      met_.insert(met.begin(), met.end());
+      met_.insert(pass->met().begin(), pass->met().end());
     }
     bool may_match(std::uint64_t file_size) override {
       const std::lock_guard lock(mutex_);
       if (owner_.units_.whole_rule_count() > 0) return true;
       if (owner_.prefilter_ == nullptr) return false;
-      const PassLease pass(owner_);
+      const PassLease pass(owner_, as_bytes(header_), least_size_);
       for (const std::uint32_t string : met_) pass->meet(string);
       return owner_.units_.any_reported(pass->finish(facts_of(as_bytes(header_), file_size, variables_)));
     }
@@ -133,9 +130,10 @@ class LibyaraRules final : public YaraRules {
    private:
     const LibyaraRules& owner_;
     const YaraVariables variables_;
+    const std::string header_;
+    const std::uint64_t least_size_;
     std::mutex mutex_;
     std::set<std::uint32_t> met_;
-    std::string header_;
   };
 
   void describe(YR_RULES* compiled) {

@@ -63,7 +63,7 @@ class YaraWindows {
  public:
   virtual ~YaraWindows() = default;
   // In any order; neighbours overlap by 1 KiB at least.
-  virtual void feed(Bytes window, std::uint64_t offset) = 0;
+  virtual void feed(Bytes window) = 0;
   // After the last window. False: no rule can match this file.
   virtual bool may_match(std::uint64_t file_size) = 0;
 };
@@ -87,8 +87,8 @@ class YaraRules {
   virtual const std::string& digest() const = 0;
   virtual YaraResult scan(Bytes content, const YaraFile& file,
                           std::uint32_t timeout_seconds) const = 0;
-  // The windows must not outlive the rules.
-  virtual std::unique_ptr<YaraWindows> open_windows(const YaraFile& file) const = 0;
+  // `head`: the first window. The windows must not outlive the rules.
+  virtual std::unique_ptr<YaraWindows> open_windows(const YaraFile& file, Bytes head) const = 0;
   virtual const YaraStatistics& statistics() const = 0;
 };
 

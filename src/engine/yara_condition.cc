@@ -18,6 +18,8 @@ constexpr std::array<std::string_view, 30> pe_values = {
     "imphash",   "exports",            "number_of_exports", "number_of_imports", "number_of_resources", "resources", "version_info", "number_of_signatures",
     "signatures", "pdb_path",          "is_dll",        "is_32bit",        "is_64bit",    "imports"};
 
+constexpr std::string_view pe_begin = "MZ", elf_begin = "\x7f" "ELF";
+
 bool is_pe_value(std::string_view name) {
   if (!name.starts_with("pe.")) return false;
   name.remove_prefix(3);
@@ -31,6 +33,11 @@ bool matches_name(std::string_view pattern, std::string_view name) {
 
 }  // namespace
 
+YaraHeader yara_header_of(Bytes content) {
+  const std::string_view begin = as_text(clamp(content, 0, 4));
+  return begin.starts_with(pe_begin) ? YaraHeader::pe : begin == elf_begin ? YaraHeader::elf : YaraHeader::other;
+}
+
 // --- making
 
 void YaraConditions::add(const std::string& name_space, const YaraSource& source) {
@@ -40,7 +47,7 @@ void YaraConditions::add(const std::string& name_space, const YaraSource& source
     rules_.emplace_back();
     rules_[index].first_string = static_cast<std::uint32_t>(strings_.size());
     rules_[index].string_count = static_cast<std::uint32_t>(rule.strings.size());
-    for (const YaraString& string : rule.strings) strings_.push_back({index, string, "", false});
+    for (const YaraString& string : rule.strings) strings_.push_back({index, string, ""});
     std::vector<std::string> variables;
     const std::uint32_t root = add_node(rule.condition, scope, index, variables);
     rules_[index].root = root;
@@ -302,7 +309,14 @@ YaraConditions::Evaluation::Outcome YaraConditions::Evaluation::evaluate_string(
   const std::uint32_t string = node.index == ~0u ? current : node.index;
   const Number place = number(conditions_.children_[node.first_child], current);
   if (place.state == Number::State::undefined) return no;
-  if (place.state == Number::State::unknown || string == no_string || !facts_.known) return maybe;
+  if (place.state == Number::State::unknown || string == no_string) return maybe;
+  if (!facts_.known) {
+    if (place.value != 0) return maybe;
+    const std::string_view expected = conditions_.strings_[string].prefix, begin = known_begin();
+    if (facts_.header == YaraHeader::other) return expected.starts_with(pe_begin) || expected.starts_with(elf_begin) ? no : maybe;
+    const std::size_t common = std::min(expected.size(), begin.size());
+    return expected.substr(0, common) == begin.substr(0, common) ? maybe : no;
+  }
   if (place.value < 0 || static_cast<std::uint64_t>(place.value) >= facts_.file_size) return no;
   const auto offset = static_cast<std::uint64_t>(place.value);
   const std::string& prefix = conditions_.strings_[string].prefix;
@@ -346,6 +360,7 @@ YaraConditions::Evaluation::Outcome YaraConditions::Evaluation::evaluate_compari
     }
     return no;
   }
+  if (!facts_.known && compare_in_class(left, node.op, right, current) == no) return no;
   const Number x = number(left, current), y = number(right, current);
   if (x.state == Number::State::undefined || y.state == Number::State::undefined) return no;
   if (x.state == Number::State::unknown || y.state == Number::State::unknown) return maybe;
@@ -358,6 +373,53 @@ YaraConditions::Evaluation::Outcome YaraConditions::Evaluation::evaluate_compari
     case Operator::greater_equal: return outcome(x.value >= y.value);
     default: return maybe;
   }
+}
+
+// What a class of files alone says of a comparison.
+YaraConditions::Evaluation::Outcome YaraConditions::Evaluation::compare_in_class(std::uint32_t left, Operator op, std::uint32_t right, std::uint32_t current) {
+  const Node& node = conditions_.nodes_[left];
+  if (node.kind != Kind::file_size && node.kind != Kind::read) {
+    // The other way round.
+    const Kind other = conditions_.nodes_[right].kind;
+    if (other != Kind::file_size && other != Kind::read) return maybe;
+    switch (op) {
+      case Operator::equal: return compare_in_class(right, op, left, current);
+      case Operator::less: return compare_in_class(right, Operator::greater, left, current);
+      case Operator::less_equal: return compare_in_class(right, Operator::greater_equal, left, current);
+      case Operator::greater: return compare_in_class(right, Operator::less, left, current);
+      case Operator::greater_equal: return compare_in_class(right, Operator::less_equal, left, current);
+      default: return maybe;
+    }
+  }
+  const Number value = number(right, current);
+  if (value.state != Number::State::known) return maybe;
+  if (node.kind == Kind::file_size) {
+    // No file has a negative size.
+    const std::uint64_t size = value.value < 0 ? 0 : static_cast<std::uint64_t>(value.value);
+    switch (op) {
+      case Operator::equal: return value.value < 0 || size < facts_.least_size || size > facts_.most_size ? no : maybe;
+      case Operator::less: return value.value <= 0 || size <= facts_.least_size ? no : maybe;
+      case Operator::less_equal: return value.value < 0 || size < facts_.least_size ? no : maybe;
+      case Operator::greater: return value.value >= 0 && size >= facts_.most_size ? no : maybe;
+      case Operator::greater_equal: return value.value >= 0 && size > facts_.most_size ? no : maybe;
+      default: return maybe;
+    }
+  }
+  // A first word that a file of no such kind cannot have.
+  if (op != Operator::equal || facts_.header != YaraHeader::other) return maybe;
+  const Number place = number(conditions_.children_[node.first_child], current);
+  if (place.state != Number::State::known || place.value != 0) return maybe;
+  std::string begin;
+  for (unsigned i = 0; i < node.size; ++i) {
+    const unsigned shift = 8 * (node.big_endian ? node.size - 1u - i : i);
+    begin += static_cast<char>(static_cast<std::uint64_t>(value.value) >> shift & 0xff);
+  }
+  return begin.starts_with(pe_begin) || begin.starts_with(elf_begin) ? no : maybe;
+}
+
+// How all files of the class at hand begin.
+std::string_view YaraConditions::Evaluation::known_begin() const {
+  return facts_.header == YaraHeader::pe ? pe_begin : facts_.header == YaraHeader::elf ? elf_begin : std::string_view();
 }
 
 YaraConditions::Evaluation::Number YaraConditions::Evaluation::number(std::uint32_t index, std::uint32_t current) {
@@ -375,7 +437,10 @@ YaraConditions::Evaluation::Number YaraConditions::Evaluation::number(std::uint3
       if (!is_present(index, current)) return {Number::State::undefined, 0};
       return {};
     case Kind::module_value:
-      if (node.meaning == Meaning::pe_value && facts_.known && !as_text(clamp(facts_.content, 0, 2)).starts_with("MZ")) return {Number::State::undefined, 0};
+      if (node.meaning == Meaning::pe_value) {
+        const YaraHeader header = facts_.known ? yara_header_of(facts_.content) : facts_.header;
+        if (header == YaraHeader::elf || header == YaraHeader::other) return {Number::State::undefined, 0};
+      }
       return {};
     case Kind::negative:
     case Kind::complement: {
@@ -393,10 +458,11 @@ YaraConditions::Evaluation::Number YaraConditions::Evaluation::read(std::uint32_
   const Node& node = conditions_.nodes_[index];
   const Number place = number(conditions_.children_[node.first_child], current);
   if (place.state != Number::State::known) return place;
-  if (!facts_.known) return {};
   const auto offset = static_cast<std::uint64_t>(place.value);
-  if (place.value < 0 || node.size > facts_.file_size || offset > facts_.file_size - node.size) return {Number::State::undefined, 0};
-  const auto bytes = slice(facts_.content, offset, node.size);
+  if (place.value < 0) return {Number::State::undefined, 0};
+  const Bytes content = facts_.known ? facts_.content : as_bytes(known_begin());
+  if (facts_.known && (node.size > facts_.file_size || offset > facts_.file_size - node.size)) return {Number::State::undefined, 0};
+  const auto bytes = slice(content, offset, node.size);
   if (!bytes) return {};
   std::uint64_t value = 0;
   for (std::size_t i = 0; i < node.size; ++i) value = value << 8 | (*bytes)[node.big_endian ? i : node.size - 1u - i];

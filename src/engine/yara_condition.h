@@ -24,11 +24,19 @@ namespace lazaret::engine {
 // The external variables of text, in the order of YaraFacts::variables.
 inline constexpr std::array<std::string_view, 6> yara_text_variables = {"filename", "filepath", "extension", "filetype", "owner", "md5"};
 
+// How a file begins, as far as most rules care: rules for one kind of program need not be looked for in another.
+enum class YaraHeader : std::uint8_t { any, pe, elf, other };  // "MZ", "\x7fELF", neither
+YaraHeader yara_header_of(Bytes content);
+
 struct YaraFacts {
   Bytes content;  // from the file's begin; may be shorter than the file
   std::uint64_t file_size = 0;
   std::array<std::string_view, yara_text_variables.size()> variables;
-  bool known = true;  // false: nothing of the above is known
+
+  // False: this is a class of files, of which only the following is known.
+  bool known = true;
+  YaraHeader header = YaraHeader::any;
+  std::uint64_t least_size = 0, most_size = ~0ull;
 };
 
 // The conditions of all rules. Made once, then immutable and thread-safe.
@@ -37,8 +45,7 @@ class YaraConditions {
   struct String {
     std::uint32_t rule = 0;
     YaraString source;
-    std::string prefix;       // bytes that a match begins with
-    bool searchable = false;  // false: it may always be there
+    std::string prefix;  // bytes that a match begins with
   };
 
   // Adds the rules of a source to a name space. What `source` holds is copied.
@@ -50,6 +57,12 @@ class YaraConditions {
   String& string(std::size_t index) { return strings_[index]; }
   // Rules that a rule refers to, directly.
   const std::vector<std::uint32_t>& references(std::uint32_t rule) const { return rules_[rule].references; }
+
+  enum class Operator : std::uint8_t {
+    none, add, subtract, multiply, divide, remainder, bit_and, bit_or, bit_xor, shift_left, shift_right,
+    equal, different, less, less_equal, greater, greater_equal,
+    contains, icontains, startswith, istartswith, endswith, iendswith, iequals, matches,
+  };
 
   // `present`: for each string, 0 when it cannot be there. One evaluation for one file; not thread-safe.
   class Evaluation {
@@ -72,6 +85,8 @@ class YaraConditions {
     Outcome evaluate(std::uint32_t node, std::uint32_t current);
     Outcome evaluate_string(std::uint32_t node, std::uint32_t current);
     Outcome evaluate_comparison(std::uint32_t node, std::uint32_t current);
+    Outcome compare_in_class(std::uint32_t left, Operator op, std::uint32_t right, std::uint32_t current);
+    std::string_view known_begin() const;
     Outcome enough(std::uint32_t node, std::uint32_t current, std::size_t possible, std::size_t all);
     Number number(std::uint32_t node, std::uint32_t current);
     Number read(std::uint32_t node, std::uint32_t current);
@@ -92,11 +107,6 @@ class YaraConditions {
 
  private:
   using Kind = YaraExpression::Kind;
-  enum class Operator : std::uint8_t {
-    none, add, subtract, multiply, divide, remainder, bit_and, bit_or, bit_xor, shift_left, shift_right,
-    equal, different, less, less_equal, greater, greater_equal,
-    contains, icontains, startswith, istartswith, endswith, iendswith, iequals, matches,
-  };
   // What a node stands for beyond its kind.
   enum class Meaning : std::uint8_t { as_kind, rule, text_variable, pe_value };
   struct Node {

@@ -27,7 +27,9 @@ double literal_quality(const std::vector<std::string>& any_of) {
       const bool repeated = (i >= 1 && literal[i] == literal[i - 1]) || (i >= 2 && literal[i] == literal[i - 2]);
       sum += std::min(weight_of(static_cast<std::uint8_t>(literal[i])), repeated ? 0.3 : 1.0);
     }
-    if (literal.size() < 4) sum = 0;
+    // Three bytes are met by chance.
+    if (literal.size() < 4) sum = std::min(sum, 2.0);
+    if (literal.size() < 2) sum = 0;
     worst = std::min(worst, sum);
   }
   return any_of.empty() ? 0 : worst - 0.1 * std::log2(static_cast<double>(any_of.size()));

@@ -10,8 +10,8 @@ namespace lazaret::engine {
 
 // How well one of these literals tells files apart: about the number of its bytes that are not common. 0 for an empty list.
 double literal_quality(const std::vector<std::string>& any_of);
-// Below this a literal would be met in most files.
-inline constexpr double least_literal_quality = 3.0;
+// A strong one is absent from most files. A weak one ("<?", "MZ") is worth a look where everything else of a rule is there.
+inline constexpr double strong_literal_quality = 3.0, weak_literal_quality = 1.0;
 
 // What is known of a piece of a pattern.
 struct LiteralPiece {

@@ -434,7 +434,7 @@ std::vector<std::string> text_literals(const YaraString& string) {
   } else if (string.exclusive_or) {
     for (const std::string& form : forms) {
       const std::string window = best_window(form, key_window);
-      if (literal_quality({window}) < least_literal_quality - 1) return {};
+      if (literal_quality({window}) < strong_literal_quality - 1) return {};
       for (unsigned key = string.key_min; key <= string.key_max; ++key) {
         std::string encrypted = window;
         for (char& c : encrypted) c = static_cast<char>(static_cast<std::uint8_t>(c) ^ key);
@@ -448,6 +448,11 @@ std::vector<std::string> text_literals(const YaraString& string) {
   return literals;
 }
 
+void judge(YaraLiterals& literals, double quality) {
+  literals.weak = quality < strong_literal_quality;
+  if (quality < weak_literal_quality) literals.any_of.clear();
+}
+
 }  // namespace
 
 std::vector<std::string> necessary_literals(std::string_view regexp, bool ignore_case) { return RegexpReader(regexp, ignore_case).read().required; }
@@ -459,7 +464,7 @@ YaraLiterals necessary_literals(const YaraString& string) {
     result.any_of = text_literals(string);
     const bool fixed = string.ascii != string.wide && !string.ignore_case && !string.exclusive_or && !string.base64 && !string.base64_wide;
     if (fixed) result.prefix = (string.ascii ? string.value : widen(string.value)).substr(0, prefix_limit);
-    if (!string.exclusive_or && literal_quality(result.any_of) < least_literal_quality - (string.wide ? 0.25 : 0)) result.any_of.clear();
+    if (!string.exclusive_or) judge(result, literal_quality(result.any_of) + (string.wide ? 0.25 : 0));
     return result;
   }
   LiteralPiece piece;
@@ -474,11 +479,11 @@ YaraLiterals necessary_literals(const YaraString& string) {
   } else {
     piece = RegexpReader(string.value, string.ignore_case).read();
   }
-  if (literal_quality(piece.required) < least_literal_quality) return result;
   if (string.ascii) result.any_of = piece.required;
   if (string.wide) {
     for (const std::string& literal : piece.required) result.any_of.push_back(widen(literal));
   }
+  judge(result, literal_quality(piece.required));
   return result;
 }
 

@@ -17,6 +17,7 @@ struct YaraLiterals {
   std::vector<std::string> any_of;  // empty: nothing is known
   bool ignore_case = false;         // ASCII letters of either case
   std::string expression;           // in place of literals: every match contains a match of it (`.` matches any byte)
+  bool weak = false;                // they are met in many files
   std::string prefix;               // bytes that every match begins with, up to 32; "" when they are not fixed
 };
 

@@ -149,10 +149,10 @@ TEST(YaraWindows, TellWhetherARuleMayMatch) {
   const auto rules = compiled({{"r", R"(rule a { strings: $a = "needle-one" $b = "needle-two" condition: uint16(0) == 0x5a4d and all of them }
                                        private rule p { condition: true })"}});
   const auto ask = [&](const std::vector<std::string>& windows) {
-    const auto file = rules->open_windows({"x", ""});
+    const auto file = rules->open_windows({"x", ""}, windows.empty() ? Bytes() : as_bytes(windows.front()));
     std::uint64_t offset = 0;
     for (const std::string& window : windows) {
-      file->feed(as_bytes(window), offset);
+      file->feed(as_bytes(window));
       offset += window.size();
     }
     return file->may_match(offset);
