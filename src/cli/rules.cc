@@ -55,6 +55,10 @@ int run_rules(const RulesOptions& options) {
     return fail(made.error().message);
   }
   const audit::Ruleset& ruleset = **made;
+  if (ruleset.yara() != nullptr && ruleset.yara()->statistics().rules_run_always > 0) {
+    fmt::print(stderr, "lazaret: {} of {} YARA rules are in files whose syntax lazaret does not understand; libyara runs them on every file\n",
+               ruleset.yara()->statistics().rules_run_always, ruleset.yara()->statistics().rules);
+  }
   if (!options.rule.empty()) {
     bool any = false;
     for (const auto& [id, rule] : ruleset.rules()) {
