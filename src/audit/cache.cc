@@ -50,6 +50,10 @@ Result<void> make_folder(const std::string& folder) {
   return {};
 }
 
+// Writing an audit down takes as much memory again as the audit itself. A layer of more files than this is audited again each time, within the
+// memory that any image gets.
+constexpr std::size_t most_entries = 1'000'000;
+
 }  // namespace
 
 std::string default_cache_folder() {
@@ -120,7 +124,7 @@ class Cache::Impl {
   }
 
   void store(const BlobOffer& offer, const LayerAudit& audit) {
-    if (audit.ended_early) return;
+    if (audit.ended_early || audit.entries.size() > most_entries) return;
     const std::string plain = audit.save();
     const std::string packed = compress(plain);
     const std::string digest = audit.blob_digest.str();

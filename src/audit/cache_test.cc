@@ -78,6 +78,18 @@ TEST_F(CacheTest, AnAuditThatEndedEarlyIsNotKept) {
   EXPECT_FALSE(open()->find(offer("layer", true)));
 }
 
+// Writing down the audit of three million files took the peak over 400 MiB.
+TEST_F(CacheTest, AnAuditOfMoreThanAMillionFilesIsNotKept) {
+  LayerAudit large = audit("layer");
+  Entry entry;
+  for (unsigned i = 0; i <= 1'000'000; ++i) {
+    entry.path = "/f" + std::to_string(i);
+    large.entries.append(entry);
+  }
+  open()->store(offer("layer", true), large);
+  EXPECT_FALSE(open()->find(offer("layer", true)));
+}
+
 TEST_F(CacheTest, ADamagedFileIsReplacedWithAWarning) {
   open()->store(offer("layer", true), audit("layer"));
   for (const auto& entry : std::filesystem::directory_iterator(folder_)) {

@@ -240,19 +240,42 @@ Reach started_by(const RootFileSystem& root, const format::ImageConfig& config) 
   return follow_image(root, config, is_package_file, {}).reach;
 }
 
+constexpr std::string_view hidden_secret = "(holds a secret)";
+
+// Lines of each file, and fields of the configuration, in which a secret was found: what they hold is not repeated.
+using SecretPlaces = std::map<std::string, std::set<std::uint64_t>, std::less<>>;
+SecretPlaces secret_places(const Report& report) {
+  SecretPlaces places;
+  for (const Finding& finding : report.findings) {
+    if (finding.category == detect::Category::exposed_secret) places[finding.location.path].insert(finding.location.line);
+  }
+  return places;
+}
+
+void hide_secrets(std::vector<ConfigChange>& changes, const SecretPlaces& before, const SecretPlaces& after) {
+  for (ConfigChange& change : changes) {
+    if (!change.old_value.empty() && before.contains("config." + change.field)) change.old_value = hidden_secret;
+    if (!change.new_value.empty() && after.contains("config." + change.field)) change.new_value = hidden_secret;
+  }
+}
+
 // Lines of `now` that `before` does not have, in order.
-ScriptChange compare_script(Change change, const std::string& path, std::string_view before, std::string_view now) {
+ScriptChange compare_script(Change change, const std::string& path, std::string_view before, std::string_view now, const SecretPlaces& secrets) {
   std::map<std::string_view, std::size_t> known;
   for (const std::string_view line : split(before, '\n')) ++known[trim(line)];
   ScriptChange script{change, path, {}, 0};
+  const auto secret = secrets.find(path);
+  std::uint64_t number = 0;
   for (const std::string_view line : split(now, '\n')) {
+    ++number;
     if (trim(line).empty()) continue;
     if (const auto found = known.find(trim(line)); found != known.end() && found->second > 0) {
       --found->second;
       continue;
     }
     if (script.lines.size() < script_lines) {
-      script.lines.emplace_back(line.substr(0, 400));
+      const bool is_secret = secret != secrets.end() && secret->second.contains(number);
+      script.lines.emplace_back(is_secret ? hidden_secret : line.substr(0, 400));
     } else {
       ++script.more;
     }
@@ -421,6 +444,7 @@ ImageDiff diff_images(AuditedImage old_image, AuditedImage new_image) {
     }
   };
   collect(risks_of(diff.findings), "");
+  const SecretPlaces old_secrets = secret_places(old_image.report), new_secrets = secret_places(new_image.report);
 
   for (const auto& [before, after] : pair_up(old_image.description, new_image.description)) {
     PlatformDiff& platform = diff.platforms.emplace_back();
@@ -445,11 +469,12 @@ ImageDiff diff_images(AuditedImage old_image, AuditedImage new_image) {
       if (!file.is_started || file.change == Change::removed || platform.scripts.size() >= listed_scripts) continue;
       const auto now = new_root.kept_text(file.path);
       if (!now) continue;
-      ScriptChange script = compare_script(file.change, file.path, old_root.kept_text(file.path).value_or(""), *now);
+      ScriptChange script = compare_script(file.change, file.path, old_root.kept_text(file.path).value_or(""), *now, new_secrets);
       if (!script.lines.empty()) platform.scripts.push_back(std::move(script));
     }
     platform.packages = compare_packages(old_packages.list(), new_packages.list());
     platform.config = compare_config(before->config, after->config);
+    hide_secrets(platform.config, old_secrets, new_secrets);
     sort_out(std::move(files), old_packages, new_packages, platform);
     platform.abilities = compare_abilities(old_root, new_root, old_packages, new_packages);
     collect(risks_of({*before, *after, old_root, new_root, new_packages, platform, diff.findings}), platform.new_platform);

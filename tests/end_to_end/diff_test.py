@@ -244,6 +244,24 @@ def test_two_transports_of_one_image_are_the_same():
         assert result["platforms"][0]["files"]["list"] == [] and result["platforms"][0]["config"] == []
 
 
+def test_a_secret_that_was_found_is_not_repeated():
+    secret = "ghp_" + "".join("abcdefghijklmnopqrstuvwxyzABCDEFGHIJ0123456789"[i * 7 % 46] for i in range(36))
+    key = "AKIA" + "Q3EGRKPNXZ5VTY7M"
+    payload = images.layer(File("docker-entrypoint.sh", f"#!/bin/bash\nset -e\nexport AWS_ACCESS_KEY_ID={key}\nlogger started\nexec \"$@\"\n", mode=0o755))
+    result = diff(application(), application(BASE, payload, env=[f"GITHUB_TOKEN={secret}", "PLAIN=yes"]))
+    secrets = {finding["path"]: finding["line"] for finding in result["findings"] if finding["category"] == "exposed-secret"}
+    values = {change["field"]: change["new"] for change in result["platforms"][0]["config"]}
+    assert values["Env.PLAIN"] == "yes"
+    for path, line in secrets.items():
+        if path.startswith("config.Env."):
+            assert values[path.removeprefix("config.")] == "(holds a secret)", values
+    lines = [text for script in result["platforms"][0]["scripts"] for text in script["lines"]]
+    assert "logger started" in lines
+    if "/docker-entrypoint.sh" in secrets:
+        assert key not in json.dumps(result), lines
+    assert secrets, "no rule found the secrets of this test"
+
+
 def write_index(folder, by_platform):
     """A layout whose only image is an index of platforms."""
     images.write_layout(folder, by_platform)

@@ -43,6 +43,8 @@ def test_sarif_follows_the_schema():
         write_evil(folder)
         sarif = json.loads(output(folder, "sarif"))
         assert sarif["version"] == "2.1.0" and sarif["runs"][0]["results"]
+        for rule in sarif["runs"][0]["tool"]["driver"]["rules"]:
+            assert "What to do: " in rule["help"]["text"] and "What would change the judgement: " in rule["help"]["text"], rule["id"]
         if path.exists():
             jsonschema.validate(sarif, json.loads(path.read_text()))
         else:
