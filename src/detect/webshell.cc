@@ -45,7 +45,7 @@ constexpr engine::Pattern patterns[] = {
     engine::regex_ignore_case("request(\\.(item|form|querystring))?[ ]*[\\[(][ ]*\""),
     engine::regex("request\\.(args|form|values|data|json|cookies)"),
     engine::regex("request\\.(GET|POST)"),
-    engine::regex("\\.get(value|first)\\("),
+    engine::regex("\\.get(value|first)\\([\"']"),
     engine::literal("req.query"),
     engine::literal("req.body"),
     engine::regex("params\\[:"),
@@ -64,9 +64,9 @@ constexpr std::array<std::string_view, 18> script_sinks = {"os.system", "os.pope
                                                            "eval", "exec", "system", "execSync", "spawnSync", "child_process.exec", "child_process.execSync", "vm.runInThisContext", "vm.runInNewContext", "Function"};
 constexpr std::array<std::string_view, 6> server_sinks = {"exec", "ProcessBuilder", "eval", "execute", "executeglobal", "Start"};
 // Leave the data what it is.
-constexpr std::array<std::string_view, 30> decoders = {"base64_decode", "gzinflate", "gzuncompress", "gzdecode", "str_rot13", "stripslashes", "trim",      "urldecode", "rawurldecode", "hex2bin", "pack",  "strrev",
+constexpr std::array<std::string_view, 32> decoders = {"base64_decode", "gzinflate", "gzuncompress", "gzdecode", "str_rot13", "stripslashes", "trim",      "urldecode", "rawurldecode", "hex2bin", "pack",  "strrev",
                                                        "openssl_decrypt", "stripcslashes", "html_entity_decode", "file_get_contents", "implode", "join", "b64decode", "decode", "String", "str", "unhexlify", "decodeBuffer",
-                                                       "request", "Item", "Form", "QueryString", "param", "getParameter"};
+                                                       "request", "Item", "Form", "QueryString", "param", "getParameter", "getvalue", "getfirst"};
 // Make it harmless, or only ask about it.
 constexpr std::array<std::string_view, 34> harmless = {"isset",     "empty",       "escapeshellarg", "escapeshellcmd", "intval",    "is_numeric", "in_array",     "array_key_exists", "strlen",    "count", "md5",      "sha1", "ctype_digit", "ctype_alnum",
                                                        "preg_match", "is_string",  "is_array",       "floatval",       "filter_var", "basename",  "array_search", "strcmp",           "strtotime", "int",   "parseInt", "Number", "shlex.quote", "quote",
@@ -81,7 +81,7 @@ bool is_sink(const Language& language, std::string_view name) {
   if (language.php) return is_one_of(name, php_sinks);
   if (language.server) return is_one_of(last_name(name), server_sinks) && last_name(name).size() > 3 && (last_name(name) != "Start" || name.find("Process") != std::string_view::npos);
   // exec() is also a method of regular expressions and databases.
-  return is_one_of(name, script_sinks);
+  return std::find(script_sinks.begin(), script_sinks.end(), name) != script_sinks.end();
 }
 
 Language language_of(const FileView& file) {

@@ -74,6 +74,9 @@ TEST(Webshell, ServerPages) {
 TEST(Webshell, OtherLanguages) {
   EXPECT_EQ(page("/a.py", "#!/usr/bin/python3\nimport os\nfrom flask import request\nos.system(request.args.get('cmd'))\n"), runs);
   EXPECT_EQ(page("/a.py", "#!/usr/bin/python3\nc = request.form['cmd']\nout = subprocess.check_output(c, shell=True)\n"), part);
+  EXPECT_EQ(page("/a.py", "#!/usr/bin/python3\nform = cgi.FieldStorage()\nos.system(form.getvalue('cmd'))\n"), runs);
+  EXPECT_EQ(page("/a.py", "#!/usr/bin/python3\nout = io.StringIO()\nexec(out.getvalue(), names)\n"), none) << "a buffer, no form";
+  EXPECT_EQ(page("/a.py", "#!/usr/bin/python3\nx = form.getvalue('x')\ny = function(x)\n"), none);
   EXPECT_EQ(page("/a.cgi", "#!/usr/bin/perl\nuse CGI ':standard';\nsystem(param('cmd'));\n"), runs);
   EXPECT_EQ(page("/a.js", "#!/usr/bin/env node\nconst {exec} = require('child_process');\napp.get('/', (req, res) => { exec(req.query.cmd, f) })\n"), runs);
   EXPECT_EQ(page("/a.js", "#!/usr/bin/env node\napp.get('/', (req, res) => { const m = pattern.exec(req.query.name); })\n"), none);
