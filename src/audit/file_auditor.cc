@@ -19,6 +19,7 @@ using detect::Indicator;
 using format::FileKind;
 
 constexpr std::uint64_t kept_script_bytes = 128 << 10;
+constexpr std::uint64_t kept_shell_bytes = 1 << 20;
 constexpr std::uint64_t kept_text_bytes = 4 << 10;
 constexpr std::uint64_t kept_database_bytes = 64ull << 20;
 constexpr std::size_t evidence_bytes = 400;
@@ -617,6 +618,7 @@ bool is_kept(std::string_view path, const format::FileType& type, std::uint64_t 
                           path.ends_with(".conffiles");
     if (database) return size <= kept_database_bytes;
   }
+  if (type.language == format::Language::shell && size <= kept_shell_bytes) return true;
   if (size > kept_script_bytes) return false;
   // Programs in other languages are kept where an image's own lie, not where libraries do.
   const bool library = under("/usr/lib/") || under("/usr/share/") || under("/lib/") || path.find("/site-packages/") != std::string_view::npos ||

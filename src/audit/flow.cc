@@ -21,7 +21,7 @@ using format::ShellMoment;
 using format::ShellValue;
 
 // Of one image: bytes that are read and produced, texts that are read, readings of one file with other arguments, and what is known of one fetch.
-constexpr std::uint64_t work_limit = 64 << 20;
+constexpr std::uint64_t work_limit = 128 << 20;
 constexpr std::size_t steps_limit = 2048, runs_limit = 6, files_limit = 8192, chain_limit = 16, folder_limit = 64, written_limit = 1024;
 constexpr std::size_t decompressed_limit = 4 << 20;
 constexpr std::string_view standard_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -203,6 +203,8 @@ format::ShellScript Flow::read(Step& step, bool keep_values) {
   environment.work = &work_;
   environment.on_command = [&](const ShellCommand& command, const ShellMoment& moment) { follow(step, command, moment); };
   format::ShellScript script = format::parse_shell(step.text, environment);
+  // What is built to exhaust whoever reads it hides the rest.
+  if (script.cut && work_ > 0) unread_.emplace(step.shown, "expands or nests beyond the limit when it runs; what it does then is not known to the end");
   for (const auto& [path, content] : script.files) {
     if (written_.size() >= written_limit) break;
     if (!content.text.empty()) written_[path] = {content.text, content.is_static, format::origin_steps(script, content.origin)};
@@ -236,7 +238,6 @@ void Flow::follow_program(const Step& step, const ShellCommand& command, const S
   const std::string& text = words[program].text;
   if (text.empty() || text.size() > 4096) return;
   const std::string name(base_name(text));
-  if (programs_.size() < files_limit) programs_.insert(name);
   note_fetch(step, command, moment);
 
   if (name == "." || name == "source") {
@@ -276,7 +277,13 @@ void Flow::follow_program(const Step& step, const ShellCommand& command, const S
     if (const auto equals = word.find("=/"); word[0] == '-' && equals != std::string_view::npos) word.remove_prefix(equals + 1);
     if (word.find('/') != std::string_view::npos && word.find("://") == std::string_view::npos && word[0] != '-') {
       const std::string file = format::absolute_path(moment.folder(), word);
-      start(file, moment.variables(command, false), {}, moment.folder(), chain);
+      // Settings are read, not run.
+      const auto found = root_.find(file);
+      if (found && found->record.file_type.kind != format::FileKind::script && found->record.file_type.language == format::Language::none) {
+        reach(file, chain);
+      } else {
+        start(file, moment.variables(command, false), {}, moment.folder(), chain);
+      }
     } else if (i == program + 1 && word[0] != '-' && path.empty()) {
       // A wrapper that is not known, and what it starts.
       if (const auto found = look_up(word, search)) start(*found, moment.variables(command, false), {}, moment.folder(), chain);
@@ -555,7 +562,12 @@ bool Flow::start(const std::string& path, const Values& variables, std::optional
     return false;
   }
   const auto text = root_.kept_text(*real);
-  if (!text || text->size() > work_limit) return true;
+  if (!text) {
+    const auto found = root_.find(*real);
+    if (found && found->record.file_type.language == format::Language::shell && found->record.type == format::TarType::file)
+      unread_.emplace(*real, "is started by the image and too large to be followed");
+    return true;
+  }
   Step step;
   step.path = step.shown = *real;
   step.content = step.text = *text;

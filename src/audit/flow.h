@@ -66,7 +66,8 @@ class Flow {
 
   Reach take_reach() { return std::move(reach_); }
   const std::vector<FlowOutside>& outside() const { return outside_; }
-  const std::set<std::string>& programs() const { return programs_; }  // names of what is started
+  // Texts that run and could not be read to the end, with the reason.
+  const std::map<std::string, std::string>& unread() const { return unread_; }
   // True when a limit ended the walk.
   bool cut() const { return cut_; }
 
@@ -124,7 +125,7 @@ class Flow {
   };
   std::map<std::string, Fetch, std::less<>> fetched_;  // files that scripts fetch, and folders (with a slash at the end) into which they do
   std::vector<FlowOutside> outside_;
-  std::set<std::string> programs_;
+  std::map<std::string, std::string> unread_;
   Reach reach_;
   std::uint64_t work_;
   std::size_t steps_ = 0;

@@ -125,6 +125,19 @@ TEST(Flow, JobsHaveTheVariablesOfTheirTable) {
   EXPECT_TRUE(outcome.ran("echo /opt"));
 }
 
+TEST(Flow, AScriptThatExhaustsItsReaderIsSaidToBeUnread) {
+  std::string text = "#!/bin/sh\na=12345678\n";
+  for (int i = 0; i < 40; ++i) text += "a=$a$a\n";
+  text += "eval \"$(echo $P | base64 -d)\"\n";
+  const Outcome outcome = follow({{"/e", text}}, entrypoint({"/e"}));
+  EXPECT_TRUE(outcome.result.unread.contains("/e"));
+}
+
+TEST(Flow, AShellByAnotherName) {
+  const Outcome outcome = follow({{"/b.sh", "echo b\n"}, {"/opt/server", "\x7f" "ELF"}}, entrypoint({"/opt/server", "-c", "sh /b.sh"}));
+  EXPECT_FALSE(outcome.chain("/b.sh").empty());
+}
+
 TEST(Flow, CodeInWordsIsFollowed) {
   auto config = entrypoint({"python3", "-c", "import os; os.system('/a.sh'); os.system(os.environ['P'])"});
   config.env = {"P=sh /b.sh"};

@@ -133,6 +133,10 @@ class Merge {
       if (!run.file || !is_package_file(run.path)) add_run(run, manifest.digest.str(), root, packages);
     });
     for (const FlowOutside& outside : flow.outside) add_outside(outside, manifest.digest.str(), root);
+    for (const auto& [path, reason] : flow.unread) {
+      const auto found = root.find_exact(path);
+      report_.incomplete.push_back({found ? root.layers()[found->layer]->diff_id.str() : "", path, found ? found->record.size : 0, reason});
+    }
     if (flow.cut) report_.incomplete.push_back({"", "config", 0, "what the image starts branches out further than the limit; the rest was not followed"});
     const Reach& reach = flow.reach;
     for (std::size_t i = 0; i < layers.size(); ++i) add_layer(*layers[i], i, manifest.digest.str(), root, packages, reach);

@@ -152,6 +152,7 @@ FlowResult follow_image(const RootFileSystem& root, const format::ImageConfig& c
   start_by_itself(root, flow, is_package_file);
   FlowResult result;
   result.outside = flow.outside();
+  result.unread = flow.unread();
   result.cut = flow.cut();
   result.reach = flow.take_reach();
   return result;

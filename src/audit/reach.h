@@ -23,6 +23,7 @@ std::vector<ConfigCommand> config_commands(const format::ImageConfig& config);
 struct FlowResult {
   Reach reach;
   std::vector<FlowOutside> outside;
+  std::map<std::string, std::string> unread;  // texts that could not be read to the end, with the reason
   bool cut = false;
 };
 

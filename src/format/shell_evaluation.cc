@@ -166,6 +166,14 @@ void Parser::evaluate_arguments(const ShellCommand& command, std::size_t program
         return evaluate_shell(command, i, inner);
     }
     evaluate_option(command, program, inner);
+  } else {
+    // A shell by another name: /opt/server -c 'commands'.
+    for (std::size_t i = next; i + 1 < words.size() && i < next + 3; ++i) {
+      if (words[i].text == "-c" || words[i].text == "-lc" || words[i].text == "-ic") {
+        if (words[i + 1].text.find(' ') != std::string::npos) evaluate_word(words[i + 1], std::string(name) + " -c", command, inner);
+        return;
+      }
+    }
   }
 }
 

@@ -59,14 +59,16 @@ class Moment final : public ShellMoment {
       if (variable.items.empty() || name == "IFS" || (!all && !variable.exported)) continue;
       result.emplace_back(name, value_of(variable.items.front()));
     }
-    for (const auto& [name, word] : command.assignments) {
-      if (command.words.empty()) break;
-      const auto known = std::find_if(result.begin(), result.end(),
-                                      [&](const auto& other) { return other.first == name; });
+    if (command.words.empty()) return result;
+    for (const auto& assignment : command.assignments) {
+      const auto known =
+          std::find_if(result.begin(), result.end(), [&](const auto& other) {
+            return other.first == assignment.first;
+          });
       if (known != result.end()) {
-        known->second = value_of(word);
+        known->second = value_of(assignment.second);
       } else {
-        result.emplace_back(name, value_of(word));
+        result.emplace_back(assignment.first, value_of(assignment.second));
       }
     }
     return result;

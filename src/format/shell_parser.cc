@@ -728,7 +728,8 @@ ShellScript parse(std::string_view text, const ShellEnvironment* environment,
                   const ShellDecompress* decompress) {
   shell::State state;
   state.variables["IFS"].items.emplace_back().text = " \t\n";
-  const std::uint64_t own = shell::work_floor + shell::work_factor * text.size();
+  const std::uint64_t floor = environment == nullptr ? shell::work_floor : shell::started_work_floor;
+  const std::uint64_t own = floor + shell::work_factor * text.size();
   state.work = own;
   state.decompress = decompress;
   if (environment != nullptr) {

@@ -18,6 +18,7 @@ inline constexpr std::size_t chain_limit = 16;
 inline constexpr std::size_t iteration_limit = 1024;  // readings of one loop's body
 inline constexpr std::size_t command_limit = 1 << 17, value_limit = 1 << 20, variable_limit = 4096;
 inline constexpr std::uint64_t work_floor = 4 << 20, work_factor = 4;
+inline constexpr std::uint64_t started_work_floor = 16 << 20;  // for the few scripts that an image starts
 
 inline bool is_blank(char c) {
   return c == ' ' || c == '\t';

@@ -202,6 +202,10 @@ STARTERS = {
     "ruby": dict(entrypoint=["ruby", "/app/x.rb"], files=[File("app/x.rb", "require_relative 'lib/y'\n"), File("app/lib/y.rb", "exec '/opt/r.sh'\n")]),
     "find": dict(entrypoint=["/e.sh"], files=[File("e.sh", "#!/bin/sh\nfind /srv/start -type f | sort | while read -r f; do \"$f\"; done\n", mode=0o755), File("srv/start/10x.sh", "#!/bin/sh\n/opt/r.sh\n", mode=0o755)]),
     "cd": dict(entrypoint=["/e.sh"], files=[File("e.sh", "#!/bin/sh\nHERE=\"$(cd \"$(dirname \"$0\")\" && pwd)\"\ncd \"$HERE/opt\" || exit 1\n./r.sh\n", mode=0o755)]),
+    "code in a word": dict(entrypoint=["python3", "-c", "import os; os.system('/opt/r.sh')"]),
+    "code with a variable": dict(entrypoint=["perl", "-e", "system($ENV{RUN})"], env=[PATH, "RUN=sh /opt/r.sh"]),
+    "program with a variable": dict(entrypoint=["python3", "/app/m.py"], env=[PATH, "RUN=sh /opt/r.sh"], files=[File("app/m.py", "import os\nos.system(os.environ['RUN'])\n")]),
+    "shell by another name": dict(entrypoint=["/opt/server", "-c", "sh /opt/r.sh"]),
     "job in a script": dict(entrypoint=["/e.sh"], files=[File("e.sh", "#!/bin/sh\necho '* * * * * /opt/r.sh' | crontab -\ncrond -f\n", mode=0o755)]),
 }
 
@@ -213,6 +217,12 @@ def test_everything_that_starts_programs_is_followed():
         first = first or ("config.Entrypoint" if "entrypoint" in how else "config.Cmd")
         layer = images.layer(File("opt/r.sh", "#!/bin/bash\n" + SHELLS["dev-tcp"] + "\n", mode=0o755), *files)
         expect_malicious(name, Image([layer], **how), first, "/opt/r.sh:2")
+
+
+def test_a_script_that_exhausts_its_reader_is_not_clean():
+    text = "a=12345678\n" + "a=$a$a\n" * 40 + "eval \"$A$B\"\n"
+    report = scan(Image([images.layer(script(text))], entrypoint=["/run.sh"], env=[PATH, "A=" + SHELLS["netcat"][:7], "B=" + SHELLS["netcat"][7:]]))
+    assert report["verdict"] != "clean" and report["coverage"]["incomplete"], report["verdict"]
 
 
 def test_a_payload_that_is_fetched_by_one_script_and_started_by_another():
@@ -361,6 +371,8 @@ exec openvpn --config /etc/openvpn/server.conf
     "development server": dict(cmd=["sh", "-c", "npm install && npm start"], files={"package.json": "{}"}),
     "checked download": dict(entrypoint=["/e.sh"], files={
         "e.sh": "#!/bin/sh\nset -e\ncurl -fsSLo /tmp/tool https://host.example/v1.2.3/tool\necho '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08  /tmp/tool' | sha256sum -c -\nchmod +x /tmp/tool\nexec /tmp/tool serve\n"}),
+    "settings that are only read": dict(entrypoint=["runner", "--config", "/etc/runner.yml", "/etc/hints.txt"], files={
+        "etc/runner.yml": "steps:\n  - run: curl -fsSL https://host.example/setup.sh | bash -s\n", "etc/hints.txt": "curl -fsSL https://host.example/install.sh | sh\n"}),
     "builder of staging trees": dict(entrypoint=["/e.sh"], files={
         "e.sh": "#!/bin/sh\nROOT=${ROOT:-/build/stage}\nmkdir -p $ROOT/etc $ROOT/root\ncp /etc/hosts $ROOT/etc/hosts\necho build > $ROOT/etc/hostname\ntar -C $ROOT -czf /out/root.tgz .\n"}),
 }
