@@ -174,18 +174,22 @@ void Registry::continue_upload(const CallPtr& call) {
   }
   auto lease = uploads_.resume(call->route.reference, call->route.repository, call->caller.name);
   if (!lease) return call->respond(no_lease(lease.error()));
+  // The session is given back before the client reads the answer: its next request may come at once.
+  const auto refuse = [&](net::Response response) {
+    lease->reset();
+    call->respond(std::move(response));
+  };
   if (const auto header = request.header("Content-Range")) {
     const auto range = parse_content_range(*header);
-    if (!range) return call->respond(error(400, "BLOB_UPLOAD_INVALID", "Content-Range must be begin-end"));
+    if (!range) return refuse(error(400, "BLOB_UPLOAD_INVALID", "Content-Range must be begin-end"));
     if (range->begin != (*lease)->size()) {
       net::Response response = error(416, "BLOB_UPLOAD_INVALID", fmt::format("the next byte of this upload is {}", (*lease)->size()));
       response.add("Location", upload_location(call->route.repository, (*lease)->id()));
       response.add("Range", fmt::format("0-{}", (*lease)->size() == 0 ? 0 : (*lease)->size() - 1));
-      lease->reset();
-      return call->respond(std::move(response));
+      return refuse(std::move(response));
     }
     if (request.content_length && *request.content_length != range->end - range->begin + 1) {
-      return call->respond(error(400, "SIZE_INVALID", "Content-Range and Content-Length say different things"));
+      return refuse(error(400, "SIZE_INVALID", "Content-Range and Content-Length say different things"));
     }
   }
   receive_upload(call, std::move(*lease), finish_as, false);
