@@ -206,6 +206,62 @@ TEST(DualUseTool, ProgramsByWhatTheirBuildLeaves) {
             Ids{});
 }
 
+// A Go program's build information with its strings inline, as Go 1.18 and later write it.
+std::string go_program(std::string_view modules) {
+  std::string info = "\xff Go buildinf:";
+  info += std::string("\x08\x02", 2) + std::string(16, '\0') + "\x08" + "go1.22.1";
+  const std::string text = "0123456789abcdef" + std::string(modules) + "0123456789abcdef";
+  info += static_cast<char>((text.size() & 0x7f) | 0x80);
+  info += static_cast<char>(text.size() >> 7);
+  test::ElfSample elf;
+  elf.data = info + text;
+  return elf.build();
+}
+
+TEST(DualUseTool, GoModules) {
+  const auto look = [](const std::string& content) {
+    return inspect(dual_use_tool_detector, {.path = "/usr/bin/agent", .content = content});
+  };
+  const auto implant = look(go_program("path\tgithub.com/bishopfox/sliver/implant/sliver\nmod\tgithub.com/bishopfox/sliver\tv1.5.0\n"));
+  ASSERT_EQ(implant.rules(), Ids{"reverse-shell.c2-program"});
+  EXPECT_EQ(test::severity_of(implant.findings[0]), Severity::critical);
+  const auto server = look(go_program("path\tgithub.com/bishopfox/sliver/server\nmod\tgithub.com/bishopfox/sliver\tv1.5.0\n"));
+  ASSERT_EQ(server.rules(), Ids{"reverse-shell.c2-program"});
+  EXPECT_EQ(test::severity_of(server.findings[0]), Severity::high);
+  EXPECT_EQ(look(go_program("path\tgithub.com/fatedier/frp/cmd/frpc\nmod\tgithub.com/fatedier/frp\tv0.50.0\n")).rules(), Ids{"anomaly.tunnel-tool"});
+  EXPECT_EQ(look(go_program("path\tSpark/client\nmod\tSpark\t(devel)\n")).rules(), Ids{"reverse-shell.c2-program"});
+  const auto dependency = look(go_program("path\texample.com/a\nmod\texample.com/a\t(devel)\ndep\tgithub.com/jpillora/chisel\tv1.9.1\th1:x=\n"));
+  ASSERT_EQ(dependency.rules(), Ids{"anomaly.tunnel-tool"});
+  EXPECT_EQ(dependency.findings[0].confidence, Confidence::medium);
+}
+
+TEST(DualUseTool, OrdinaryGoPrograms) {
+  const auto look = [](const std::string& content) {
+    return inspect(dual_use_tool_detector, {.path = "/usr/bin/x", .content = content}).rules();
+  };
+  const std::string docker = "path\tgithub.com/docker/cli/cmd/docker\nmod\tgithub.com/docker/cli\tv24.0.5\ndep\tgithub.com/jpillora/backoff\tv1.0.0\n";
+  EXPECT_EQ(look(go_program(docker)), Ids{});
+  EXPECT_EQ(look(go_program(docker + "build\t-X=github.com/fatedier/frp\n")), Ids{}) << "a mention";
+}
+
+TEST(DualUseTool, GoProgramWhoseModulesWereRemoved) {
+  test::ElfSample elf;
+  elf.data = "runtime.goexit" + std::string(1, '\0') + "github.com/cdk-team/CDK/pkg/exploit.init";
+  EXPECT_EQ(inspect(dual_use_tool_detector, {.path = "/x", .content = elf.build()}).rules(), Ids{"container-escape.toolkit"});
+  std::string damaged = go_program("path\tgithub.com/cdk-team/CDK\n");
+  damaged[damaged.find("path\t")] = 'x';
+  elf.data = damaged + "runtime.goexit github.com/cdk-team/CDK/pkg";
+  EXPECT_FALSE(inspect(dual_use_tool_detector, {.path = "/x", .content = elf.build()}).findings.empty());
+}
+
+TEST(DualUseTool, RustCrates) {
+  test::ElfSample elf;
+  elf.data = "/root/.cargo/registry/src/index.crates.io-6f17d22bba15001f/rustscan-2.1.1/src/main.rs";
+  EXPECT_EQ(inspect(dual_use_tool_detector, {.path = "/x", .content = elf.build()}).rules(), Ids{"anomaly.network-scanner"});
+  elf.data = "/root/.cargo/registry/src/index.crates.io-6f17d22bba15001f/bore-client-2.1.1/src/main.rs";
+  EXPECT_EQ(inspect(dual_use_tool_detector, {.path = "/x", .content = elf.build()}).rules(), Ids{});
+}
+
 TEST(DualUseTool, ScansForOpenApis) {
   const auto look = [](std::string line) {
     return inspect(dual_use_tool_detector,
