@@ -224,6 +224,7 @@ class FileAuditor::Impl::Report final : public detect::FileReport {
   void add_derived(std::string text, std::string step, std::uint64_t offset) override {
     derived_.push_back({std::move(text), std::move(step), offset});
   }
+  void add_unaudited(std::uint64_t bytes, std::string reason) override { impl_.add_incomplete(bytes, std::move(reason), level_); }
   struct Derived {
     std::string text, step;
     std::uint64_t offset = 0;

@@ -46,6 +46,9 @@ class View final : public detect::ImageView {
     entry.path = found.record.path;
     entry.layer = found.layer;
     entry.mode = found.record.mode;
+    entry.uid = found.record.uid;
+    entry.gid = found.record.gid;
+    entry.capabilities = found.record.capabilities;
     entry.size = found.record.size;
     entry.type = found.record.file_type;
     entry.is_directory = found.record.type == format::TarType::directory;

@@ -76,6 +76,28 @@ TEST(RootkitPreload, HonestInterposers) {
   EXPECT_EQ(preload(program), Ids{});
 }
 
+TEST(RootkitPreload, WithoutDlsym) {
+  test::ElfSample elf;
+  elf.exports = {"readdir64"};
+  elf.imports = {"syscall"};
+  EXPECT_EQ(preload(elf), Ids{});
+  elf.data = "/proc/%s/cmdline";
+  EXPECT_EQ(preload(elf), Ids{"rootkit.preload-hooks"});
+  elf.imports.clear();
+  EXPECT_EQ(preload(elf), Ids{}) << "a library of its own functions";
+}
+
+TEST(RootkitPreload, BackdoorInAccept) {
+  test::ElfSample elf;
+  elf.exports = {"accept"};
+  elf.imports = {"dlsym", "dup2", "execl"};
+  EXPECT_EQ(preload(elf), Ids{});
+  elf.data = "/bin/sh";
+  EXPECT_EQ(preload(elf), Ids{"rootkit.accept-backdoor"});
+  elf.imports = {"dlsym"};
+  EXPECT_EQ(preload(elf), Ids{}) << "a wrapper for tests";
+}
+
 TEST(RootkitPreload, Logins) {
   test::ElfSample elf;
   elf.exports = {"pam_authenticate"};

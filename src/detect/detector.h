@@ -77,14 +77,17 @@ class FileReport {
   // Text that the file would produce when it runs (a decoded string, a here-document): goes through
   // all detectors again, with `step` ("base64", "eval") added to the chain of what is found in it.
   virtual void add_derived(std::string content, std::string step, std::uint64_t offset) = 0;
+  // A part of the file could not be looked at: the audit is incomplete, for this reason.
+  virtual void add_unaudited(std::uint64_t bytes, std::string reason) = 0;
 };
 
 // What is visible at one path of the final root file system.
 struct RootEntry {
   std::string_view path;
   std::size_t layer = 0;  // index in the manifest's layers
-  std::uint32_t mode = 0;
+  std::uint32_t mode = 0, uid = 0, gid = 0;
   std::uint64_t size = 0;
+  std::string capabilities;  // value of the extended attribute security.capability, raw
   format::FileType type;
   bool is_directory = false, is_symlink = false;
   std::string_view link_target;

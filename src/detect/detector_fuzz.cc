@@ -21,6 +21,7 @@ class Collector : public FileReport {
   void add(FileFinding finding) override { check(finding.offset); }
   void add_indicator(Indicator, std::uint64_t offset) override { check(offset); }
   void add_derived(std::string, std::string, std::uint64_t offset) override { check(offset); }
+  void add_unaudited(std::uint64_t, std::string) override {}
 
  private:
   void check(std::uint64_t offset) const {

@@ -47,6 +47,7 @@ struct Outcome {
   std::vector<FileFinding> findings;
   std::vector<std::pair<Indicator, std::uint64_t>> indicators;  // of add_indicator() only
   std::vector<Derived> derived;
+  std::vector<std::pair<std::uint64_t, std::string>> unaudited;
 
   const FileFinding* find(std::string_view rule) const {
     for (const FileFinding& finding : findings) {
@@ -115,6 +116,7 @@ inline Outcome inspect(const Detector& detector, const Sample& sample) {
     void add_derived(std::string content, std::string step, std::uint64_t offset) override {
       outcome_.derived.push_back({std::move(content), std::move(step), offset});
     }
+    void add_unaudited(std::uint64_t bytes, std::string reason) override { outcome_.unaudited.emplace_back(bytes, std::move(reason)); }
 
    private:
     const Detector& detector_;
@@ -186,6 +188,12 @@ class FakeImage : public ImageView {
     entries_[std::move(path)] = std::move(entry);
   }
 
+  void set_owner(const std::string& path, std::uint32_t uid, std::uint32_t gid) {
+    entries_.at(path).uid = uid;
+    entries_.at(path).gid = gid;
+  }
+  void set_capabilities(const std::string& path, std::string value) { entries_.at(path).capabilities = std::move(value); }
+
   const std::string& reference() const override { return name; }
   const format::ManifestDescription& manifest() const override { return description; }
   Digest digest() const override { return index; }
@@ -214,7 +222,8 @@ class FakeImage : public ImageView {
   struct Entry {
     std::string content;  // the target of symlinks
     format::FileType type;
-    std::uint32_t mode = 0;
+    std::uint32_t mode = 0, uid = 0, gid = 0;
+    std::string capabilities;
     std::size_t layer = 0;
     bool is_symlink = false;
   };
@@ -223,6 +232,9 @@ class FakeImage : public ImageView {
     result.path = path;
     result.layer = entry.layer;
     result.mode = entry.mode;
+    result.uid = entry.uid;
+    result.gid = entry.gid;
+    result.capabilities = entry.capabilities;
     result.is_symlink = entry.is_symlink;
     if (entry.is_symlink) {
       result.link_target = entry.content;

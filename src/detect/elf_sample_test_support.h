@@ -13,7 +13,7 @@ struct ElfSample {
   std::uint16_t type = 3;  // ET_DYN; 1 object, 2 executable
   std::uint16_t machine = 62;
   std::string interpreter;
-  std::string soname;
+  std::string soname, rpath;
   std::vector<std::string> exports, imports;  // functions
   std::string data;                           // behind the tables
   std::uint64_t extra_memory = 0;             // of the loadable segment, beyond the file
@@ -41,6 +41,7 @@ struct ElfSample {
     };
     for (const std::string& name : exports) add_symbol(name, true);
     for (const std::string& name : imports) add_symbol(name, false);
+    const std::uint64_t rpath_offset = rpath.empty() ? 0 : add_string(rpath);
     const std::uint64_t soname_offset = soname.empty() ? 0 : add_string(soname);
 
     const std::uint64_t program_headers = interpreter.empty() ? 2 : 3;
@@ -64,6 +65,7 @@ struct ElfSample {
     add_dynamic(10, dynamic_strings.size());
     add_dynamic(11, 24);
     if (soname_offset != 0) add_dynamic(14, soname_offset);
+    if (rpath_offset != 0) add_dynamic(29, rpath_offset);
     add_dynamic(0, 0);
     const std::uint64_t interpreter_at = dynamic_at + dynamic.size();
     const std::uint64_t data_at =

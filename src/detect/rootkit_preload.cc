@@ -38,6 +38,16 @@ constexpr Rule rules[] = {
                     "Test wrappers do that as well as thieves of passwords.",
      .remediation = "Find where it is preloaded or installed.",
      .attack = {"T1556.003", "T1574.006"}},
+    {.id = "rootkit.accept-backdoor",
+     .category = Category::rootkit,
+     .severity = Severity::high,
+     .confidence = Confidence::medium,
+     .title = "Library that answers connections in the place of servers",
+     .explanation = "The library replaces accept(), calls the real one behind it, and can start a "
+                    "shell: a connection with the right source or word gets one from any server "
+                    "that loads the library. Wrappers for tests replace accept() without a shell.",
+     .remediation = "Find where it is preloaded or installed.",
+     .attack = {"T1574.006", "T1205"}},
 };
 
 class Exports {
@@ -70,9 +80,13 @@ class Exports {
   std::set<std::string_view> defined_, imported_;
 };
 
-constexpr std::array<std::string_view, 4> listing = {"readdir", "readdir64", "readdir_r",
-                                                     "readdir64_r"};
-constexpr std::array<std::string_view, 18> file_access = {
+constexpr std::array<std::string_view, 7> listing = {"readdir",     "readdir64",  "readdir_r", "readdir64_r",
+                                                     "getdents64",  "scandir64",  "scandir"};
+constexpr std::array<std::string_view, 2> accepting = {"accept", "accept4"};
+constexpr std::array<std::string_view, 9> starting = {"execve", "execl",  "execlp", "execle", "execv",
+                                                      "execvp", "system", "popen",  "posix_spawn"};
+constexpr std::array<std::string_view, 26> file_access = {
+    "open64_2",  "openat64", "statx", "fstatat", "fstatat64", "__fxstatat", "__fxstatat64", "readlink",
     "open",      "open64", "openat", "fopen",    "fopen64", "opendir",
     "stat",      "stat64", "lstat",  "lstat64",  "__xstat", "__lxstat",
     "__xstat64", "access", "unlink", "unlinkat", "rename",  "rmdir"};
@@ -100,9 +114,24 @@ void inspect(const FileView& file, FileReport& report) {
   const Exports exports(*elf);
   const bool calls_next =
       exports.imports("dlsym") || exports.imports("dlvsym") || exports.imports("__libc_dlsym");
-  if (!calls_next) return;
-
   const auto lists = exports.defined(listing);
+  if (!calls_next) {
+    // Without dlsym() the real function is found by hand, or the kernel is called directly. libc, which defines everything, has no list of a rootkit's.
+    const bool calls_kernel = exports.imports("syscall") || exports.imports("dlopen") || exports.imports("dl_iterate_phdr");
+    if (lists.empty() || !calls_kernel || exports.functions() > 100) return;
+    std::string refers;
+    for (const std::string_view part : {"ld.so.preload", "/proc/net/tcp", "/proc/%s/stat", "/proc/%s/cmdline", "/proc/self/fd/%d"}) {
+      if (file.text().find(part) != std::string_view::npos) refers += (refers.empty() ? "" : ", ") + std::string(part);
+    }
+    if (refers.empty()) return;
+    FileFinding finding;
+    finding.rule = &rules[0];
+    finding.confidence = Confidence::medium;
+    finding.evidence = "replaces " + join(lists) + "; calls the kernel itself; refers to " + refers;
+    report.add(std::move(finding));
+    return;
+  }
+
   const auto logins = exports.defined(login);
   if (!lists.empty()) {
     const auto files = exports.defined(file_access);
@@ -132,6 +161,16 @@ void inspect(const FileView& file, FileReport& report) {
       finding.evidence += "; calls the next ones through dlsym";
       if (!refers.empty()) finding.evidence += "; refers to " + refers;
       if (refers.empty()) finding.confidence = Confidence::medium;
+      report.add(std::move(finding));
+      return;
+    }
+  }
+  if (const auto accepts = exports.defined(accepting); !accepts.empty() && exports.functions() <= 100) {
+    const bool starts = std::any_of(starting.begin(), starting.end(), [&](std::string_view name) { return exports.imports(name); });
+    if (starts && file.text().find("/bin/") != std::string_view::npos) {
+      FileFinding finding;
+      finding.rule = &rules[2];
+      finding.evidence = "replaces " + join(accepts) + "; calls the next ones through dlsym; can start a shell";
       report.add(std::move(finding));
       return;
     }

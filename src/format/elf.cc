@@ -10,9 +10,11 @@ namespace {
 
 constexpr std::uint32_t pt_load = 1, pt_dynamic = 2, pt_interp = 3, pt_note = 4;
 constexpr std::uint32_t sht_symtab = 2, sht_note = 7, sht_nobits = 8, sht_dynsym = 11;
+constexpr std::uint64_t dt_rela = 7, dt_rela_size = 8, dt_init = 12, dt_init_array = 25, dt_init_array_size = 27;
 constexpr std::uint64_t dt_needed = 1, dt_hash = 4, dt_strtab = 5, dt_symtab = 6, dt_strsz = 10, dt_soname = 14, dt_rpath = 15, dt_runpath = 29, dt_gnu_hash = 0x6ffffef5;
 
 constexpr std::size_t segments_limit = 512, sections_limit = 65536, symbols_limit = 400'000, needed_limit = 1024, dynamic_limit = 4096;
+constexpr std::size_t initialisers_limit = 256, relocations_limit = 200'000;
 constexpr std::size_t diagnostics_limit = 32, name_limit = 512;
 
 class Reader {
@@ -173,6 +175,7 @@ class Reader {
     if (dynamic == elf_.segments.end()) return;
     const std::uint64_t width = elf_.is_64 ? 8 : 4;
     std::vector<std::uint64_t> needed;
+    Initialisers initialisers;
     std::uint64_t strings = 0, strings_size = 0, symbols = 0, hash = 0, gnu_hash = 0, soname = 0, rpath = 0, runpath = 0;
     for (std::uint64_t i = 0; i < dynamic_limit && i * 2 * width < dynamic->file_size; ++i) {
       const auto at = checked_add(dynamic->offset, i * 2 * width);
@@ -191,9 +194,15 @@ class Reader {
         case dt_soname: soname = value; break;
         case dt_rpath: rpath = value; break;
         case dt_runpath: runpath = value; break;
+        case dt_rela: initialisers.relocations = value; break;
+        case dt_rela_size: initialisers.relocations_size = value; break;
+        case dt_init: initialisers.function = value; break;
+        case dt_init_array: initialisers.array = value; break;
+        case dt_init_array_size: initialisers.array_size = value; break;
         default: break;
       }
     }
+    read_initialisers(initialisers);
     const auto table = offset_of(strings);
     if (!table) return;
     const auto name = [&](std::uint64_t index) { return index < strings_size && checked_add(*table, index) ? text(*table + index) : std::string(); };
@@ -218,6 +227,35 @@ class Reader {
       symbol.type = info & 15;
       symbol.defined = half(*at + (elf_.is_64 ? 6 : 14)) != 0;
       if (!symbol.name.empty()) elf_.dynamic_symbols.push_back(std::move(symbol));
+    }
+  }
+
+  struct Initialisers {
+    std::uint64_t function = 0, array = 0, array_size = 0, relocations = 0, relocations_size = 0;
+  };
+
+  // In programs that may be loaded anywhere the array is filled by relocations: those with an addend have the address there, others (REL, RELR) in the array.
+  void read_initialisers(const Initialisers& found) {
+    const std::uint64_t width = elf_.is_64 ? 8 : 4;
+    if (found.function != 0) elf_.initialisers.push_back(found.function);
+    const std::uint64_t count = std::min<std::uint64_t>(found.array_size / width, initialisers_limit);
+    const auto array = offset_of(found.array);
+    if (count == 0 || !array) return;
+    std::vector<std::uint64_t> functions(count);
+    for (std::uint64_t i = 0; i < count; ++i) functions[i] = wide(*array + i * width);
+    const auto table = found.relocations != 0 ? offset_of(found.relocations) : std::nullopt;
+    const std::uint64_t relocations = table ? std::min<std::uint64_t>(found.relocations_size / (3 * width), relocations_limit) : 0;
+    for (std::uint64_t i = 0; i < relocations; ++i) {
+      const std::uint64_t at = *table + i * 3 * width;
+      const std::uint64_t target = wide(at);
+      if (target < found.array || target - found.array >= count * width || (target - found.array) % width != 0) continue;
+      // With a symbol the address is elsewhere.
+      const bool with_symbol = elf_.is_64 ? word(at + (elf_.big_endian ? 8 : 12)) != 0 : wide(at + 4) >> 8 != 0;
+      functions[(target - found.array) / width] = with_symbol ? 0 : wide(at + 2 * width);
+    }
+    const std::uint64_t none = elf_.is_64 ? ~std::uint64_t{0} : 0xffffffff;
+    for (const std::uint64_t function : functions) {
+      if (function != 0 && function != none) elf_.initialisers.push_back(function);
     }
   }
 

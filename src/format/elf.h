@@ -42,6 +42,7 @@ struct ElfFile {
   std::string soname, rpath;        // DT_SONAME; DT_RUNPATH, else DT_RPATH
   std::vector<std::string> needed;  // DT_NEEDED
   std::vector<ElfSymbol> dynamic_symbols;
+  std::vector<std::uint64_t> initialisers;  // DT_INIT and what DT_INIT_ARRAY holds once the program is loaded: functions that run before main()
   bool has_symbol_table = false;   // .symtab: not stripped
   std::string build_id;            // NT_GNU_BUILD_ID as hex
   std::string comment;             // .comment, NULs as newlines

@@ -82,5 +82,18 @@ TEST(Elf, TruncationIsHarmless) {
   }
 }
 
+// The test program has initialisers of its own, in an array that relocations fill.
+TEST(Elf, Initialisers) {
+  std::ifstream file("/proc/self/exe", std::ios::binary);
+  const std::string self((std::istreambuf_iterator<char>(file)), {});
+  const ElfFile elf = parse_elf(as_bytes(self), self.size());
+  ASSERT_GE(elf.initialisers.size(), 2u);
+  for (const std::uint64_t address : elf.initialisers) {
+    EXPECT_TRUE(std::any_of(elf.sections.begin(), elf.sections.end(), [&](const ElfSection& section) {
+      return (section.name == ".text" || section.name == ".init") && address >= section.address && address - section.address < section.size;
+    })) << address;
+  }
+}
+
 }  // namespace
 }  // namespace lazaret::format
