@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "detect/detector.h"
+#include "format/elf_packing.h"
 
 namespace lazaret::detect {
 namespace {
@@ -98,13 +99,14 @@ void inspect_entry(const format::ElfFile& elf, FileReport& report) {
     finding.evidence = std::move(what);
     report.add(std::move(finding));
   };
-  if (elf.entry != 0 && !in_code_section(elf, elf.entry)) {
+  // What lies in no segment of code either cannot run: a broken file.
+  if (elf.entry != 0 && in_code_segment(elf, elf.entry) && !in_code_section(elf, elf.entry)) {
     say(fmt::format("entry point {:#x} lies in no section of code", elf.entry));
     return;
   }
   for (const std::uint64_t address : elf.initialisers) {
-    if (in_code_section(elf, address)) continue;
-    say(fmt::format("initialiser {:#x} lies in no section of code{}", address, in_code_segment(elf, address) ? "" : ", nor in a segment of code"));
+    if (in_code_section(elf, address) || !in_code_segment(elf, address)) continue;
+    say(fmt::format("initialiser {:#x} lies in no section of code", address));
     return;
   }
 }
@@ -175,7 +177,7 @@ void inspect_tool(const FileView& file, FileReport& report) {
 void inspect(const FileView& file, FileReport& report) {
   if (file.elf == nullptr || file.content_offset != 0 || !file.elf->valid) return;
   const format::ElfFile& elf = *file.elf;
-  if (elf.type != 2 && elf.type != 3) return;
+  if ((elf.type != 2 && elf.type != 3) || format::holds_debugging_only(elf)) return;
   inspect_entry(elf, report);
   inspect_paths(elf, report);
   inspect_segments(elf, report);

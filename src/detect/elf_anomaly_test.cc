@@ -21,10 +21,13 @@ void put(std::string& content, std::size_t at, std::uint64_t value) {
 TEST(ElfAnomaly, EntryPointOutsideOfTheCode) {
   test::ElfSample elf;
   elf.interpreter = "/lib64/ld-linux-x86-64.so.2";
+  elf.extra_memory = 0x10000000;
   std::string program = elf.build();
   EXPECT_EQ(look(program), Ids{});
   put(program, 24, 0xc000000);  // where PT_NOTE infections put themselves
   EXPECT_EQ(look(program), Ids{"obfuscation.elf-entry-outside"});
+  put(program, 24, 0x20000000);
+  EXPECT_EQ(look(program), Ids{}) << "in no segment: it cannot run";
   elf.section_headers = false;
   program = elf.build();
   put(program, 24, 0xc000000);

@@ -65,6 +65,8 @@ Region random_region(Bytes content, std::uint64_t from, std::uint64_t to) {
 
 void inspect(const FileView& file, FileReport& report) {
   if (file.elf == nullptr || file.content_offset != 0 || !file.whole() || file.elf->type == 1) return;
+  // Its debugging information is compressed, and the code is not there.
+  if (format::holds_debugging_only(*file.elf)) return;
   std::array<bool, std::size(patterns)> seen{};
   for (const engine::PatternHit& hit : file.hits) seen[hit.pattern] = true;
   const bool memfd = seen[0] || seen[4];

@@ -108,7 +108,7 @@ class Reader {
         segment.memory_size = word(o + 20);
         segment.flags = static_cast<std::uint32_t>(word(o + 24));
       }
-      if (segment.type == pt_interp) elf_.interpreter = text(segment.offset);
+      if (segment.type == pt_interp && segment.file_size > 0) elf_.interpreter = text(segment.offset);
       const auto end = checked_add(segment.offset, segment.file_size);
       // Files with debugging symbols only keep the headers of segments that are not there.
       if (segment.type == pt_load && (!end || *end > file_size_) && elf_.entry != 0 && segment.file_size > 0) outside_ = true;

@@ -33,6 +33,17 @@ double entropy_of(Bytes bytes) {
   return bits;
 }
 
+bool holds_debugging_only(const ElfFile& elf) {
+  constexpr std::uint32_t sht_note = 7, sht_nobits = 8;
+  constexpr std::uint64_t shf_alloc = 2;
+  bool debugging = false;
+  for (const ElfSection& section : elf.sections) {
+    debugging = debugging || section.name.starts_with(".debug_") || section.name.starts_with(".zdebug_");
+    if ((section.flags & shf_alloc) != 0 && section.type != sht_nobits && section.type != sht_note) return false;
+  }
+  return debugging;
+}
+
 ElfPacking packing_of(Bytes content, const ElfFile& elf) {
   ElfPacking packing;
   if (!elf.valid || (elf.type != 2 && elf.type != 3)) return packing;

@@ -20,6 +20,9 @@ struct ElfPacking {
 // `content`: the whole file, parsed as `elf`.
 ElfPacking packing_of(Bytes content, const ElfFile& elf);
 
+// True for files with nothing but the debugging information of another (objcopy --only-keep-debug): they have the headers of code that is not there.
+bool holds_debugging_only(const ElfFile& elf);
+
 // Bits per byte, 0 for nothing.
 double entropy_of(Bytes bytes);
 

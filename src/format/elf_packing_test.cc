@@ -30,5 +30,16 @@ TEST(ElfPacking, AnOrdinaryProgram) {
   EXPECT_FALSE(look("no program").packed);
 }
 
+TEST(HoldsDebuggingOnly, SectionsWithoutContent) {
+  ElfFile elf;
+  EXPECT_FALSE(holds_debugging_only(elf));
+  elf.sections.push_back({.name = ".text", .type = 8, .flags = 6});
+  EXPECT_FALSE(holds_debugging_only(elf)) << "no debugging information";
+  elf.sections.push_back({.name = ".debug_info", .type = 1});
+  EXPECT_TRUE(holds_debugging_only(elf));
+  elf.sections.push_back({.name = ".data", .type = 1, .flags = 3});
+  EXPECT_FALSE(holds_debugging_only(elf));
+}
+
 }  // namespace
 }  // namespace lazaret::format

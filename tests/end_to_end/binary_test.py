@@ -4,6 +4,7 @@ The program has a miner's constants and words and does nothing; it is compiled a
 """
 import base64
 import gzip
+import hashlib
 import io
 import os
 import pathlib
@@ -181,6 +182,70 @@ def test_packed_and_wrapped():
         archive.writestr("x", compiled(INERT) + program)
     assert any(f["location"]["nested"][-1:] == ["upx"] and len(f["location"]["nested"]) == 3
                for f in scan_file(out.getvalue(), "opt/x.zip")["findings"] if f["rule"] == "miner.program")
+
+
+LOADER = r"""
+#define _GNU_SOURCE
+#include <sys/mman.h>
+#include <unistd.h>
+int main(int argc, char **argv, char **environment) {
+  int file = argc > 99 ? memfd_create("", 0) : -1;
+  return file < 0 ? 0 : fexecve(file, argv, environment);
+}
+"""
+
+
+def test_encrypted_payload_that_runs_from_memory():
+    payload = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(2000))
+    report = scan_file(compiled(LOADER) + payload)
+    rules = {f["rule"] for f in report["findings"]}
+    assert "obfuscation.memory-loader" in rules and report["coverage"]["incomplete"] and report["verdict"] == "suspicious", (rules, report["verdict"])
+    assert scan_file(compiled(LOADER))["verdict"] == "clean"
+
+
+def test_files_that_give_root_away():
+    shell = compiled(INERT)
+    rules = {f["rule"] for f in scan_file(shell, "usr/local/bin/bash", 0o4755)["findings"]}
+    assert "persistence.privileged-shell" in rules, rules
+    rules = {f["rule"] for f in scan_file(shell, "tmp/.x", 0o4755)["findings"]}
+    assert "persistence.privileged-in-temporary-folder" in rules, rules
+    assert not scan_file(shell, "usr/bin/passwd", 0o4755)["findings"]
+    with support.temporary_folder() as folder:
+        path = os.path.join(folder, "python3.11")
+        open(path, "wb").write(shell)
+        os.chmod(path, 0o755)
+        if shutil.which("setcap") is None or os.geteuid() != 0:
+            print("        (no setcap: file capabilities left out)")
+            return
+        try:
+            support.run("setcap", "cap_sys_admin,cap_net_raw+ep", path)
+        except AssertionError:
+            print("        (this file system keeps no capabilities: left out)")
+            return
+        found = [f for f in support.scan(f"rootfs:{folder}")[1]["findings"] if f["rule"] == "persistence.privileged-shell"]
+        assert found and "cap_sys_admin" in found[0]["evidence"], found
+
+
+def test_static_system_tool_and_foreign_loader():
+    static = compiled(INERT, "-static")
+    assert "integrity.static-system-tool" in {f["rule"] for f in scan_file(static, "usr/sbin/sshd")["findings"]}
+    assert not scan_file(static, "opt/tool")["findings"]
+    assert "persistence.elf-interpreter" in {f["rule"] for f in scan_file(compiled(INERT, "-Wl,--dynamic-linker=/dev/shm/.ld.so"))["findings"]}
+
+
+def test_go_program_by_its_modules():
+    if shutil.which("go") is None:
+        print("        (no go on this machine)")
+        return
+    with support.temporary_folder() as folder:
+        open(os.path.join(folder, "go.mod"), "w").write("module github.com/bishopfox/sliver\n\ngo 1.18\n")
+        package = os.path.join(folder, "implant", "sliver")
+        os.makedirs(package)
+        open(os.path.join(package, "main.go"), "w").write("package main\n\nfunc main() {}\n")
+        environment = dict(os.environ, GOFLAGS="-mod=mod -trimpath", GOPROXY="off", CGO_ENABLED="0", GOCACHE=os.path.join(folder, "cache"), GOTOOLCHAIN="local")
+        support.run("go", "build", "-ldflags=-s -w", "-o", os.path.join(folder, "x"), "./implant/sliver", cwd=folder, env=environment)
+        found = [f for f in scan_file(open(os.path.join(folder, "x"), "rb").read())["findings"] if f["rule"] == "reverse-shell.c2-program"]
+        assert found and found[0]["severity"] == "critical", found
 
 
 def test_an_ordinary_program_is_clean():
