@@ -77,8 +77,9 @@ class FileReport {
   // Text that the file would produce when it runs (a decoded string, a here-document): goes through
   // all detectors again, with `step` ("base64", "eval") added to the chain of what is found in it.
   virtual void add_derived(std::string content, std::string step, std::uint64_t offset) = 0;
-  // A part of the file could not be looked at: the audit is incomplete, for this reason.
-  virtual void add_unaudited(std::uint64_t bytes, std::string reason) = 0;
+  // A part of the file could not be looked at: the audit is incomplete, for this reason. What
+  // collects findings only need not care.
+  virtual void add_unaudited(std::uint64_t /*bytes*/, std::string /*reason*/) {}
 };
 
 // What is visible at one path of the final root file system.
