@@ -10,7 +10,8 @@
 namespace lazaret::audit {
 namespace {
 
-constexpr std::size_t carved_limit = 1024;
+// Of one file: headers that are tried, and what they list in all (segments, sections, symbols). Magics by the million would be a way to keep the audit busy.
+constexpr std::size_t tried_limit = 1024, listed_limit = 2'000'000;
 constexpr std::uint64_t smallest_program = 84;  // a 32-bit header with one program header
 
 bool unpack_block(Bytes content, const format::UpxBlock& block, std::span<std::uint8_t> out, std::uint64_t memory) {
@@ -21,6 +22,16 @@ bool unpack_block(Bytes content, const format::UpxBlock& block, std::span<std::u
     return true;
   }
   return codec::decode_upx_block(block.method, *packed, out, memory);
+}
+
+// What every header of a program has, before more of it is read: class, byte order, version, a type, the header's own size.
+bool is_header(Bytes bytes) {
+  const bool is_64 = bytes[4] == 2, big_endian = bytes[5] == 2;
+  if (bytes[4] < 1 || bytes[4] > 2 || bytes[5] < 1 || bytes[5] > 2 || bytes[6] != 1) return false;
+  const auto half = [&](std::uint64_t at) { return (big_endian ? read_be<std::uint16_t>(bytes, at) : read_le<std::uint16_t>(bytes, at)).value_or(0); };
+  // The kernel does not look at the header's size; linkers write it, and who overwrites it leaves a program whose other fields still fit.
+  const unsigned entry_size = half(is_64 ? 54 : 42);
+  return half(16) >= 1 && half(16) <= 3 && half(18) != 0 && (entry_size == (is_64 ? 56u : 32u) || half(is_64 ? 58 : 46) != 0);
 }
 
 }  // namespace
@@ -98,19 +109,20 @@ std::vector<std::uint64_t> find_elf_magic(Bytes content) {
 
 void carve_programs(Bytes content, std::uint64_t content_offset, const std::vector<std::uint64_t>& offsets, UnpackHandler& handler) {
   std::uint64_t end = 0;
-  std::size_t carved = 0;
+  std::size_t tried = 0, listed = 0;
   for (const std::uint64_t at : offsets) {
     if (at == 0 || at < end) continue;
     const Bytes rest = clamp(content, at, content.size());
-    if (rest.size() < smallest_program) continue;
-    const format::ElfFile elf = format::parse_elf(rest, rest.size());
-    const bool whole = elf.valid && elf.machine != 0 && elf.machine < 0x200 && elf.type >= 1 && elf.type <= 3 &&
-                       rest[6] == 1 && (!elf.segments.empty() || !elf.sections.empty());
-    if (!whole || elf.end_of_image < smallest_program) continue;
-    if (carved++ == carved_limit) {
+    if (rest.size() < smallest_program || !is_header(rest)) continue;
+    if (tried++ == tried_limit || listed > listed_limit) {
       handler.diagnostic({"obfuscation.too-many-programs", "more programs inside of this file than the limit", content_offset + at, true, rest.size()});
       return;
     }
+    const format::ElfFile elf = format::parse_elf(rest, rest.size());
+    listed += elf.segments.size() + elf.sections.size() + elf.dynamic_symbols.size();
+    const bool whole = elf.valid && elf.machine != 0 && elf.machine < 0x200 && elf.type >= 1 && elf.type <= 3 &&
+                       rest[6] == 1 && (!elf.segments.empty() || !elf.sections.empty());
+    if (!whole || elf.end_of_image < smallest_program) continue;
     // A program that is cut off, or whose segments lie behind the end, is looked at as far as it goes.
     const bool outside = std::any_of(elf.diagnostics.begin(), elf.diagnostics.end(), [](const Diagnostic& d) { return d.rule == "anomaly.elf-segment-outside"; });
     const std::uint64_t size = outside ? rest.size() : elf.end_of_image;

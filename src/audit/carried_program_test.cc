@@ -99,5 +99,18 @@ TEST(CarvePrograms, AtAnyOffset) {
   EXPECT_EQ(found.members[0].second.size(), 3000u);
 }
 
+TEST(CarvePrograms, HeadersByTheThousandEndEarlyAndAreSaid) {
+  std::string header = packed("nrv2b").substr(0, 64 + 3 * 56);
+  header.replace(64 + 32, 8, std::string("\x10\0\0\0\0\0\0\0", 8));  // a small first segment, so that they do not cover each other
+  header.replace(64 + 56 + 32, 8, std::string("\x10\0\0\0\0\0\0\0", 8));
+  std::string many = "x";
+  for (int i = 0; i < 3000; ++i) many += header;
+  Collector collector;
+  carve_programs(as_bytes(many), 0, find_elf_magic(as_bytes(many)), collector);
+  EXPECT_EQ(collector.members.size(), 1024u);
+  ASSERT_EQ(collector.diagnostics.size(), 1u);
+  EXPECT_TRUE(collector.diagnostics[0].unaudited);
+}
+
 }  // namespace
 }  // namespace lazaret::audit

@@ -46,6 +46,19 @@ def scan_file(content, path="opt/app/nginx", mode=0o755, more=()):
         return support.scan(f"oci:{folder}")[1]
 
 
+def scan_files(contents):
+    """Scans one image with all of them, by name; what was found and what is incomplete, by name."""
+    with support.temporary_folder() as folder:
+        files = [images.File(f"opt/{i}", content, mode=0o755) for i, content in enumerate(contents.values())]
+        images.write_layout(folder, {"latest": images.Image([images.layer(*files)])})
+        report = support.scan(f"oci:{folder}")[1]
+    result = {}
+    for i, name in enumerate(contents):
+        result[name] = {"verdict": report["verdict"], "findings": [f for f in report["findings"] if f["location"]["path"] == f"/opt/{i}"],
+                        "coverage": {"incomplete": [part for part in report["coverage"]["incomplete"] if part["path"].split(" ")[0] == f"/opt/{i}"]}}
+    return result
+
+
 def expect_miner(report, nested, chain=()):
     found = [f for f in report["findings"] if f["rule"] == "miner.program"]
     assert report["verdict"] == "malicious", (report["verdict"], [f["rule"] for f in report["findings"]])
@@ -151,27 +164,28 @@ def edited(program):
 
 
 def test_packed_by_upx():
-    for name, program in packed_samples():
-        report = scan_file(program)
+    for name, report in scan_files(dict(packed_samples())).items():
         expect_miner(report, ["upx"])
         rules = {f["rule"] for f in report["findings"]}
         assert "obfuscation.upx" in rules and not report["coverage"]["incomplete"], (name, rules)
 
 
 def test_packed_by_upx_with_false_marks():
-    for name, program in packed_samples():
-        for what, changed in edited(program):
-            report = scan_file(changed)
-            expect_miner(report, ["upx"])
-            rules = {f["rule"] for f in report["findings"]}
-            assert what == "overlay" or "obfuscation.upx-altered" in rules, (name, what, rules)
+    changed = {(name, what): content for name, program in packed_samples() for what, content in edited(program)}
+    for (name, what), report in scan_files(changed).items():
+        expect_miner(report, ["upx"])
+        rules = {f["rule"] for f in report["findings"]}
+        assert what == "overlay" or "obfuscation.upx-altered" in rules, (name, what, rules)
 
 
 def test_packed_in_a_way_that_nobody_can_unpack():
+    damaged = {}
     for name, program in packed_samples():
         chain = program.index(b"UPX!", 64) - 4 + 24
         # The first block is damaged: the stub of a cleverer packer would repair it first.
-        expect_found_or_incomplete(scan_file(program[:chain + 40] + b"\x55" * 64 + program[chain + 104:]))
+        damaged[name] = program[:chain + 40] + b"\x55" * 64 + program[chain + 104:]
+    for report in scan_files(damaged).values():
+        expect_found_or_incomplete(report)
 
 
 def test_packed_and_wrapped():
