@@ -7,9 +7,11 @@
 #include "audit/audit_rules.h"
 #include "audit/carried_program.h"
 #include "audit/encoded_text.h"
+#include "audit/paths.h"
 #include "audit/unpack.h"
 #include "base/text.h"
 #include "format/elf_packing.h"
+#include "format/rpm_database.h"
 
 namespace lazaret::audit {
 namespace {
@@ -104,7 +106,9 @@ class FileAuditor::Impl {
     content.sha256 = file.sha256;
     content.yara_windows = file.yara_windows.get();
     inspect(content, level);
-    end(file.content, file.first && file.last);
+    const bool whole = file.first && file.last;
+    if (whole && (file.md5_wanted || file.sha1_wanted)) add_digests(file);
+    end(file.content, whole);
   }
 
   void audit_side_content(std::string_view what, std::uint64_t offset, Bytes bytes) {
@@ -164,7 +168,14 @@ class FileAuditor::Impl {
     nested_left_ = limits_.nested_bytes;
   }
 
-  // The digests that package databases know are only needed, and so only made, for files in which something was found.
+  void add_digests(const FileInput& file) {
+    FileDigest& digest = outcome_.digests.emplace_back();
+    digest.entry = file.entry;
+    if (file.md5_wanted) digest.set(file.md5.empty() ? hash(HashAlgorithm::md5, file.content) : file.md5);
+    if (file.sha1_wanted) digest.set(hash(HashAlgorithm::sha1, file.content));
+  }
+
+  // Of any other file, the digests that package databases know are only needed, and so only made, when something was found in it.
   void end(Bytes content, bool whole) {
     if (!whole || outcome_.findings.size() == first_finding_ || entry_ == LayerFinding::no_entry) return;
     const Digest md5 = hash(HashAlgorithm::md5, content), sha1 = hash(HashAlgorithm::sha1, content);
@@ -175,9 +186,24 @@ class FileAuditor::Impl {
   }
 
   void keep(const FileInput& file) {
-    if (!file.first || !file.last || file.entry == LayerFinding::no_entry) return;
+    if (file.entry == LayerFinding::no_entry) return;
+    if (is_rpm_database(file.path)) return keep_rpm_database(file);
+    if (!file.first || !file.last) return;
     if (!is_kept(file.path, file.type, file.file_size, file.mode)) return;
     outcome_.kept.push_back({file.entry, file.path, std::string(as_text(file.content))});
+  }
+
+  // Of rpm's database only what is asked of it later is kept: it is large, and every layer that installs something has all of it.
+  void keep_rpm_database(const FileInput& file) {
+    if (!file.last) {
+      if (file.first) add_incomplete(file.file_size, "the package database is larger than the limit (--limit-whole-file-bytes)", {});
+      return;
+    }
+    if (!file.first) return;
+    bool damaged = false;
+    std::string text = format::rpm_database_as_text(file.content, &damaged);
+    if (damaged) add_incomplete(file.file_size, "the package database could not be read as a whole", {});
+    outcome_.kept.push_back({file.entry, file.path, std::move(text)});
   }
 
   void inspect(const Content& content, const Level& level);

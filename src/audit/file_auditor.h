@@ -20,6 +20,7 @@ struct FileOutcome {
   std::vector<std::pair<detect::Indicator, std::string>> indicators;
   std::vector<LayerIncomplete> incomplete;
   std::vector<KeptFile> kept;
+  std::vector<FileDigest> digests;
   std::uint64_t bytes = 0, files = 0;
 };
 
@@ -33,10 +34,11 @@ struct FileInput {
   format::FileType type;
   detect::Origin origin = detect::Origin::file;
   std::uint32_t mode = 0, uid = 0, gid = 0;
+  bool md5_wanted = false, sha1_wanted = false;  // for FileOutcome::digests, when `content` is the whole file
   ContentDigest* content_digest = nullptr;  // filled in when `content` is the whole file
   // The text as the image runs it: then only the detectors of text look at it, and what its commands come to. The file itself was audited with its layer.
   const format::ShellScript* script = nullptr;
-  Digest sha256;                            // of the whole file, when it is known already
+  Digest sha256, md5;                       // of the whole file, when they are known already
   // Of a file in windows, when there are YARA rules: shared by all of its windows, which may be audited by several threads. Whoever made it asks it in the end.
   std::shared_ptr<engine::YaraWindows> yara_windows;
 };

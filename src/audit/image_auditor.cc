@@ -8,6 +8,8 @@
 
 #include "audit/file_auditor.h"
 #include "audit/hidden_layers.h"
+#include "audit/integrity.h"
+#include "audit/known_bad_packages.h"
 #include "audit/package_index.h"
 #include "audit/paths.h"
 #include "audit/reach.h"
@@ -23,8 +25,9 @@ using detect::Origin;
 // The merged image as the detectors of whole images see it.
 class View final : public detect::ImageView {
  public:
-  View(const format::ImageDescription& image, const format::ManifestDescription& manifest, const RootFileSystem& root)
-      : image_(image), manifest_(manifest), root_(root) {}
+  View(const format::ImageDescription& image, const format::ManifestDescription& manifest, const RootFileSystem& root, const PackageIndex& packages,
+       std::size_t base_layers)
+      : image_(image), manifest_(manifest), root_(root), packages_(packages), base_layers_(base_layers) {}
 
   const std::string& reference() const override { return image_.reference; }
   const format::ManifestDescription& manifest() const override { return manifest_; }
@@ -39,6 +42,16 @@ class View final : public detect::ImageView {
     root_.for_each([&](const RootFileSystem::Found& found) { visit(to_entry(found)); });
   }
   std::optional<std::string_view> script_text(std::string_view path) const override { return root_.kept_text(path); }
+  std::optional<detect::PackageOwner> package_of(std::string_view path) const override {
+    const auto found = root_.find(path);
+    if (!found) return std::nullopt;
+    const auto owner = packages_.owner(found->record.path, found->layer, content_of(*root_.layers()[found->layer], found->record, found->entry));
+    if (!owner) return std::nullopt;
+    return detect::PackageOwner{owner->package->manager, owner->package->name, owner->package->version,
+                                owner->state == PackageIndex::State::unmodified && owner->trust != Trust::none,
+                                owner->trust == Trust::known_base};
+  }
+  bool added_by_publisher(std::size_t layer) const override { return layer >= base_layers_; }
 
  private:
   static detect::RootEntry to_entry(const RootFileSystem::Found& found) {
@@ -60,6 +73,8 @@ class View final : public detect::ImageView {
   const format::ImageDescription& image_;
   const format::ManifestDescription& manifest_;
   const RootFileSystem& root_;
+  const PackageIndex& packages_;
+  const std::size_t base_layers_;
   mutable RootFileSystem::Found last_;  // holds what the last find() points to
 };
 
@@ -115,6 +130,7 @@ class Merge {
       add_finding("anomaly.layer-count", manifest.digest.str(), "",
                   fmt::format("the manifest has {} layers, the config {} diff_ids", manifest.layers.size(), manifest.config.diff_ids.size()));
     }
+    shown.base = base_of(manifest);
     report_.manifests.push_back(std::move(shown));
 
     const RootFileSystem root(layers);
@@ -124,13 +140,10 @@ class Merge {
       for (const LayerFinding& finding : layer->findings) paths.push_back(finding.path);
       for (const KeptFile& file : layer->kept) paths.push_back(file.path);
     }
-    const PackageIndex packages(root, paths);
-    const auto is_package_file = [&](std::string_view path) {
-      const auto text = root.kept_text(path);
-      if (!text) return false;
-      const Digest md5 = hash(HashAlgorithm::md5, as_bytes(*text)), sha1 = hash(HashAlgorithm::sha1, as_bytes(*text));
-      return packages.unmodified_package(path, as_text(md5.bytes()), as_text(sha1.bytes())).has_value();
-    };
+    const std::size_t base_layers = report_.manifests.back().base.layers;
+    const PackageIndex packages(root, base_layers, paths);
+    describe(report_.manifests.back(), root, packages);
+    const auto is_package_file = [&](std::string_view path) { return is_package_text(root, packages, path); };
     shown_.clear();
     const FlowResult flow = follow_image(root, manifest.config, is_package_file, [&](const FlowRun& run) {
       if (!run.file || !is_package_file(run.path)) add_run(run, manifest.digest.str(), root, packages);
@@ -146,7 +159,8 @@ class Merge {
     add_remarks(remarks_on_layers(root), layers, manifest.digest.str());
     // A layer that could not be read would put the others out of step with the history.
     if (layers.size() == manifest.layers.size()) add_remarks(remarks_on_history(manifest.config, layers), layers, manifest.digest.str());
-    inspect_image(manifest, root, reach);
+    inspect_image(manifest, root, packages, base_layers, reach);
+    add_integrity(manifest.digest.str(), root, packages, base_layers, reach);
   }
 
   // Whether each blob is what its name says; and blobs that no manifest refers to, which are part of what was handed over too.
@@ -176,6 +190,40 @@ class Merge {
   Report take() && { return std::move(report_); }
 
  private:
+  // By the diff_ids of the bytes that were audited; the claim of a store that has no archive any more is none.
+  Report::Base base_of(const format::ManifestDescription& manifest) const {
+    std::vector<Digest> diff_ids;
+    for (const format::LayerReference& reference : manifest.layers) {
+      const auto blob = blobs_.find(reference.key);
+      if (blob == blobs_.end() || blob->second.audit.ended_early || reference.form == format::LayerForm::rebuilt) break;
+      diff_ids.push_back(blob->second.audit.diff_id);
+    }
+    const BaseTable::Match match = ruleset_.bases().find(diff_ids);
+    Report::Base base;
+    base.layers = match.base.layers;
+    base.chain_id = match.chain_id;
+    base.digest = match.base.digest;
+    base.reference = match.base.reference;
+    if (match.base.layers < match.base.of) base.reference += fmt::format(" (the first {} of {} layers)", match.base.layers, match.base.of);
+    return base;
+  }
+
+  static void describe(Report::Manifest& manifest, const RootFileSystem& root, const PackageIndex& packages) {
+    manifest.added.layers = manifest.layers.size() - std::min(manifest.layers.size(), manifest.base.layers);
+    for (std::size_t layer = manifest.base.layers; layer < root.layers().size(); ++layer) manifest.added.files += root.visible_files(layer);
+    std::map<std::string, Report::Packages> managers;
+    for (const Package& package : packages.packages()) {
+      Report::Packages& counts = managers[package.manager];
+      counts.manager = package.manager;
+      switch (package.trust) {
+        case Trust::known_base: ++counts.known_base; break;
+        case Trust::self_declared: ++counts.self_declared; break;
+        case Trust::none: ++counts.not_believed; break;
+      }
+    }
+    for (auto& [name, counts] : managers) manifest.packages.push_back(std::move(counts));
+  }
+
   static std::string created_by(const format::ImageConfig& config, std::size_t layer) {
     std::size_t number = 0;
     for (const auto& step : config.history) {
@@ -281,10 +329,10 @@ class Merge {
       Context context;
       context.reached = true;
       if (run.file) {
-        if (const auto package = packages.unmodified_package(finding.path, finding.md5, finding.sha1)) {
-          context.package_file = true;
-          context.package = *package;
-        }
+        PackageIndex::Content content = content_of(*root.layers()[run.file->layer], run.file->record, run.file->entry);
+        if (!finding.md5.empty()) content.md5 = finding.md5;
+        if (!finding.sha1.empty()) content.sha1 = finding.sha1;
+        add_owner(packages.owner(finding.path, run.file->layer, content), context);
       }
       // Readings with other arguments or branches say the same again.
       std::set<std::string>& shown = shown_[place_of(finding, layer)];
@@ -351,10 +399,10 @@ class Merge {
           }
           if (*seen != finding.path) chain.push_back("seen as " + *seen);
         }
-        if (const auto package = packages.unmodified_package(finding.path, finding.md5, finding.sha1)) {
-          context.package_file = true;
-          context.package = *package;
-        }
+        PackageIndex::Content content = content_of(layer, entry, finding.entry);
+        if (!finding.md5.empty()) content.md5 = finding.md5;
+        if (!finding.sha1.empty()) content.sha1 = finding.sha1;
+        add_owner(packages.owner(finding.path, number, content), context);
         context.documentation = is_documentation_path(finding.path) && (entry.mode & 0111) == 0 &&
                                 entry.file_type.kind != format::FileKind::elf && entry.file_type.kind != format::FileKind::pe;
       }
@@ -398,8 +446,39 @@ class Merge {
     }
   }
 
-  void inspect_image(const format::ManifestDescription& manifest, const RootFileSystem& root, const Reach& reach) {
-    const View view(image_, manifest, root);
+  // Only a database that can be believed makes a finding one in a file of a package; a version that is known to be bad never does.
+  static void add_owner(const std::optional<PackageIndex::Owner>& owner, Context& context) {
+    if (!owner || owner->state != PackageIndex::State::unmodified || owner->trust == Trust::none) return;
+    const Package& package = *owner->package;
+    if (find_known_bad_package(package.manager, package.name, package.version) != nullptr) return;
+    context.package_file = true;
+    context.package = package.name;
+    context.package_trust = name_of(owner->trust);
+  }
+
+  void add_integrity(const std::string& manifest, const RootFileSystem& root, const PackageIndex& packages, std::size_t base_layers, const Reach& reach) {
+    for (IntegrityFinding& found : judge_integrity(root, packages, base_layers)) {
+      const RuleDocument* document = ruleset_.find(found.rule);
+      LayerFinding finding;
+      finding.rule = found.rule;
+      finding.severity = found.severity.value_or(document->severity);
+      finding.confidence = document->confidence;
+      finding.path = std::move(found.path);
+      finding.evidence = std::move(found.evidence);
+      Context context;
+      std::vector<std::string> chain;
+      if (const auto reached = reach.find(finding.path); reached != reach.end()) {
+        context.reached = true;
+        chain = reached->second;
+      }
+      const bool visible = !finding.path.empty() && root.find_exact(finding.path).has_value();
+      add(finding, manifest, root.layers()[found.layer]->diff_id.str(), visible, context, chain);
+    }
+  }
+
+  void inspect_image(const format::ManifestDescription& manifest, const RootFileSystem& root, const PackageIndex& packages, std::size_t base_layers,
+                     const Reach& reach) {
+    const View view(image_, manifest, root, packages, base_layers);
     for (const detect::Detector* detector : ruleset_.detectors()) {
       if (detector->inspect_image == nullptr) continue;
       std::vector<detect::ImageFinding> findings;

@@ -230,13 +230,8 @@ Reach started_by(const RootFileSystem& root, const format::ImageConfig& config) 
   for (const LayerAudit* layer : root.layers()) {
     for (const KeptFile& file : layer->kept) paths.push_back(file.path);
   }
-  const PackageIndex packages(root, paths);
-  const auto is_package_file = [&](std::string_view path) {
-    const auto text = root.kept_text(path);
-    if (!text) return false;
-    const Digest md5 = hash(HashAlgorithm::md5, as_bytes(*text)), sha1 = hash(HashAlgorithm::sha1, as_bytes(*text));
-    return packages.unmodified_package(path, as_text(md5.bytes()), as_text(sha1.bytes())).has_value();
-  };
+  const PackageIndex packages(root, 0, paths);
+  const auto is_package_file = [&](std::string_view path) { return is_package_text(root, packages, path); };
   return follow_image(root, config, is_package_file, {}).reach;
 }
 

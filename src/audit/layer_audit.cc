@@ -6,7 +6,7 @@ namespace lazaret::audit {
 namespace {
 
 // Raised whenever the form below changes, so that an old cache reads as empty.
-constexpr std::uint64_t form_version = 2;
+constexpr std::uint64_t form_version = 3;
 
 void put_digest(SerialWriter& writer, const Digest& digest) { writer.text(digest.str()); }
 
@@ -108,6 +108,7 @@ std::string LayerAudit::save() const {
     writer.text(file.path);
     writer.text(file.text);
   }
+  put_file_digests(writer, digests);
   return writer.take();
 }
 
@@ -143,10 +144,12 @@ std::optional<LayerAudit> LayerAudit::load(Bytes bytes_in) {
     file.path = reader.text();
     file.text = reader.text();
   }
+  if (!get_file_digests(reader, audit.digests)) return std::nullopt;
   if (!reader.ok() || !reader.at_end()) return std::nullopt;
   for (const LayerFinding& finding : audit.findings) {
     if (finding.entry != LayerFinding::no_entry && finding.entry >= audit.entries.size()) return std::nullopt;
   }
+  if (!audit.digests.empty() && audit.digests.back().entry >= audit.entries.size()) return std::nullopt;
   for (const KeptFile& file : audit.kept) {
     if (file.entry >= audit.entries.size()) return std::nullopt;
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "audit/entry_table.h"
+#include "audit/file_digests.h"
 #include "base/digest.h"
 #include "detect/finding.h"
 
@@ -55,6 +56,7 @@ struct LayerAudit {
   std::vector<std::pair<detect::Indicator, std::string>> indicators;  // with the path each was found in
   std::vector<LayerIncomplete> incomplete;
   std::vector<KeptFile> kept;
+  std::vector<FileDigest> digests;  // of programs, libraries and scripts, by entry
   bool ended_early = false;  // the source could not deliver all of it: never cached
 
   std::string save() const;

@@ -234,6 +234,7 @@ class LayerAuditor::Impl final : private format::TarHandler {
   void entry(const format::TarEntry& entry) override {
     tar_entry_ = entry;
     path_ = canonical_path(entry.path);
+    digest_hints_.see(path_);
     if (path_escapes(entry.path)) {
       note({"anomaly.tar-path-escape", "the entry \"" + entry.path + "\" names a path outside of the root", entry.header_offset, false, 0});
     }
@@ -300,8 +301,11 @@ class LayerAuditor::Impl final : private format::TarHandler {
     if (content.first) yara_windows_ = whole ? nullptr : open_yara_windows(*ruleset_, path_, type_.kind, content.bytes);
     task.file.yara_windows = yara_windows_;
     if (content.last && yara_windows_ != nullptr) large_files_.push_back({path_, task.file.file_size, std::move(yara_windows_)});
+    if (content.first) decide_digests();
     if (whole) {
       task.file.content_digest = content_slot_;
+      task.file.md5_wanted = md5_wanted_;
+      task.file.sha1_wanted = sha1_wanted_;
     } else {
       if (content.first) {
         begin_large_file(task.file);
@@ -311,14 +315,30 @@ class LayerAuditor::Impl final : private format::TarHandler {
       const std::uint64_t end = content.offset + content.bytes.size();
       const Bytes fresh = content.bytes.last(static_cast<std::size_t>(end - large_fed_));
       large_hasher_.update(fresh);
+      if (md5_wanted_) large_md5_.update(fresh);
+      if (sha1_wanted_) large_sha1_.update(fresh);
       if (stream_ != nullptr) stream_->feed(fresh);
       large_fed_ = end;
       if (content.last) {
         const Digest digest = large_hasher_.finish();
         if (content_slot_ != nullptr) *content_slot_ = content_digest(digest);
+        if (md5_wanted_ || sha1_wanted_) {
+          FileDigest& known = audit_.digests.emplace_back();
+          known.entry = entry_number_;
+          if (md5_wanted_) known.set(large_md5_.finish());
+          if (sha1_wanted_) known.set(large_sha1_.finish());
+        }
       }
     }
     add(std::move(task));
+  }
+
+  void decide_digests() {
+    md5_wanted_ = sha1_wanted_ = false;
+    if (entry_number_ == LayerFinding::no_entry || !wants_digests(path_, type_, tar_entry_.mode)) return;
+    if (digests_wanted_++ >= file_digests_limit) return;
+    md5_wanted_ = digest_hints_.want_md5();
+    sha1_wanted_ = digest_hints_.want_sha1();
   }
 
   // A file too large to be held whole, whose content is a compressed stream or a tar, is unpacked on this thread as its bytes go by.
@@ -369,6 +389,13 @@ class LayerAuditor::Impl final : private format::TarHandler {
     std::vector<Digest> digests(contents.size());
     hash_each(HashAlgorithm::sha256, contents, digests);
     for (std::size_t i = 0; i < whole.size(); ++i) whole[i]->file.sha256 = digests[i];
+
+    contents.clear();
+    std::erase_if(whole, [](const Task* task) { return !task->file.md5_wanted; });
+    for (const Task* task : whole) contents.push_back(task->file.content);
+    digests.resize(contents.size());
+    hash_each(HashAlgorithm::md5, contents, digests);
+    for (std::size_t i = 0; i < whole.size(); ++i) whole[i]->file.md5 = digests[i];
   }
 
   void submit_batch() {
@@ -421,6 +448,11 @@ class LayerAuditor::Impl final : private format::TarHandler {
     for (const LargeFile& file : large_files_) {
       if (file.yara->may_match(file.size)) audit_.incomplete.push_back({file.path, file.size, std::string(too_large_for_yara)});
     }
+    if (digests_wanted_ > file_digests_limit) {
+      audit_.incomplete.push_back({"", 0, "more than " + std::to_string(file_digests_limit) + " programs in one layer: the rest was not compared with packages"});
+    }
+    // Those of large files were made on the way.
+    std::sort(audit_.digests.begin(), audit_.digests.end(), [](const FileDigest& a, const FileDigest& b) { return a.entry < b.entry; });
     audit_.bytes = audit_.decoded_size;
   }
 
@@ -432,6 +464,7 @@ class LayerAuditor::Impl final : private format::TarHandler {
     move_all(outcome.indicators, audit_.indicators);
     move_all(outcome.incomplete, audit_.incomplete);
     move_all(outcome.kept, audit_.kept);
+    move_all(outcome.digests, audit_.digests);
     audit_.files += outcome.files;
   }
 
@@ -466,6 +499,10 @@ class LayerAuditor::Impl final : private format::TarHandler {
   std::uint64_t entry_number_ = LayerFinding::no_entry;
   bool has_content_ = false;
   format::FileType type_;
+  DigestHints digest_hints_;
+  bool md5_wanted_ = false, sha1_wanted_ = false;  // of the file at hand
+  std::size_t digests_wanted_ = 0;
+  Hasher large_md5_{HashAlgorithm::md5}, large_sha1_{HashAlgorithm::sha1};
   SideItem tar_side_;
   FileOutcome tar_outcome_;
   std::unique_ptr<FileAuditor> large_auditor_;

@@ -57,6 +57,15 @@ std::string usr_merged_path(std::string_view path) {
   return std::string(path);
 }
 
+bool is_rpm_database(std::string_view path) {
+  for (const std::string_view folder : {"/var/lib/rpm/", "/usr/lib/sysimage/rpm/"}) {
+    if (!path.starts_with(folder)) continue;
+    const std::string_view name = path.substr(folder.size());
+    return name == "rpmdb.sqlite" || name == "Packages.db" || name == "Packages";
+  }
+  return false;
+}
+
 bool is_documentation_path(std::string_view path) {
   static constexpr std::array folders = {"/usr/share/doc/", "/usr/share/man/", "/usr/share/info/", "/usr/share/help/",
                                          "/usr/share/gtk-doc/", "/usr/local/share/doc/", "/usr/local/share/man/",

@@ -20,6 +20,9 @@ std::string_view name_of_path(std::string_view path);
 // one under /usr for both.
 std::string usr_merged_path(std::string_view path);
 
+// True for the file that holds rpm's packages, in each of its forms (format/rpm_database.h).
+bool is_rpm_database(std::string_view path);
+
 // True for places where documentation and examples live ("/usr/share/doc/", "/usr/share/man/", ...).
 bool is_documentation_path(std::string_view path);
 

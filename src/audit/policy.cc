@@ -123,7 +123,10 @@ int weigh(const Policy& policy, Finding& finding) {
   int weight = std::min(100, base * percent / 100);
   finding.reason = fmt::format("{}, {} confidence", name_of(finding.severity), name_of(finding.confidence));
   if (!place.empty()) finding.reason += fmt::format(", {}", place);
-  if (finding.context.package_file) finding.reason += fmt::format(" ({})", finding.context.package);
+  if (finding.context.package_file) {
+    finding.reason += finding.context.package_trust.empty() ? fmt::format(" ({})", finding.context.package)
+                                                          : fmt::format(" ({}, {})", finding.context.package, finding.context.package_trust);
+  }
   const auto limit = [&](const auto& limits, std::string_view key) {
     const auto found = limits.find(key);
     if (found != limits.end() && weight > found->second) {

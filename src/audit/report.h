@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/digest.h"
@@ -35,6 +36,7 @@ struct Context {
   bool package_file =
       false;  // unmodified file of a distribution package (checksum of the package database right)
   std::string package;         // its name
+  std::string package_trust;   // what the database is worth: "known-base" or "self-declared"
   bool documentation = false;  // under a documentation or example path
   bool reached = false;        // from the entrypoint, cron, init, profile or preload
   bool build_time = false;     // history only: does not run in the container
@@ -75,9 +77,27 @@ struct Report {
     std::string digest, diff_id, media_type, created_by;
     std::uint64_t size = 0;
   };
+  // The known base image that the lowest layers are; all empty when none is known.
+  struct Base {
+    std::string reference, digest, chain_id;
+    std::size_t layers = 0;
+    bool known() const { return layers > 0; }
+  };
+  // What the publisher added over it, or all there is: layers, and files of them that are visible in the end.
+  struct Added {
+    std::uint64_t layers = 0, files = 0;
+  };
+  // A package manager whose database the image has, and how many packages stand in it with which trust.
+  struct Packages {
+    std::string manager;
+    std::uint64_t known_base = 0, self_declared = 0, not_believed = 0;
+  };
   struct Manifest {
     std::string digest, platform, config;
     std::vector<Layer> layers;
+    Base base{};
+    Added added{};
+    std::vector<Packages> packages{};
   };
   std::string image_digest, image_media_type;
   std::vector<Manifest> manifests;
@@ -88,5 +108,12 @@ struct Report {
   std::vector<Incomplete> incomplete;
   std::string engine_version, ruleset;
 };
+
+// Base and additions of the image as a whole: those of its one manifest; of several, the first one's base when all have a known one, and the sum of what was added.
+std::pair<Report::Base, Report::Added> lineage_of(const Report& report);
+// "debian:12 (known), added by publisher: 3 layers, 41 files", for people. Raw: the reference is not escaped.
+std::string describe_lineage(const Report::Base& base, const Report::Added& added);
+// "dpkg: 412 packages, 88 from the known base, 324 self-declared"
+std::string describe_packages(const Report::Packages& packages);
 
 }  // namespace lazaret::audit

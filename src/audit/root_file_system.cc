@@ -234,6 +234,14 @@ void RootFileSystem::for_each(const std::function<void(const Found&)>& visit) co
   }
 }
 
+std::uint64_t RootFileSystem::visible_files(std::size_t layer) const {
+  std::uint64_t count = 0;
+  EntryTable::Cursor cursor(layers_[layer]->entries);
+  Entry entry;
+  for (std::size_t number = 0; cursor.next(entry); ++number) count += visible_[layer][number] && entry.type != format::TarType::directory;
+  return count;
+}
+
 std::optional<std::string_view> RootFileSystem::kept_text(std::string_view path) const {
   auto found = find(path);
   // A hard link has the content that the entry it names had in the same layer, whatever stands there now.

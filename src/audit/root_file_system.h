@@ -45,6 +45,8 @@ class RootFileSystem {
   const LinkedEntries& linked() const { return linked_; }
   // Every visible entry, lowest layer first, in the order of the layer.
   void for_each(const std::function<void(const Found&)>& visit) const;
+  // How many entries of this layer that are no folders are visible.
+  std::uint64_t visible_files(std::size_t layer) const;
   // Text of a kept file that is visible at `path`.
   std::optional<std::string_view> kept_text(std::string_view path) const;
 

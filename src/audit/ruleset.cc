@@ -6,6 +6,7 @@
 
 #include "audit/audit_rules.h"
 #include "audit/encoded_text.h"
+#include "audit/integrity.h"
 #include "base/digest.h"
 #include "base/text.h"
 #include "detect/category_support.h"
@@ -108,14 +109,14 @@ Result<Ruleset::PatternSet> Ruleset::compile(bool text) const {
       set.owners.push_back({nullptr, 0, p});
     }
   }
-  const std::string file = cache_folder_.empty() ? "" : cache_folder_ + "/patterns-" + digest_.substr(7, 32) + (text ? "-text" : "-binary");
+  const std::string file = cache_folder_.empty() ? "" : cache_folder_ + "/patterns-" + layer_digest_.substr(7, 32) + (text ? "-text" : "-binary");
   auto database = engine::saved_or_compiled(file, patterns);
   if (!database) return database.error();
   set.database = std::move(*database);
   return set;
 }
 
-Result<std::shared_ptr<const Ruleset>> Ruleset::make(const std::vector<std::string>& yara_paths, const std::string& cache_folder) {
+Result<std::shared_ptr<const Ruleset>> Ruleset::make(const std::vector<std::string>& yara_paths, const std::string& cache_folder, BaseTable bases) {
   auto ruleset = std::make_shared<Ruleset>();
   ruleset->cache_folder_ = cache_folder;
   Hasher hasher;
@@ -133,6 +134,7 @@ Result<std::shared_ptr<const Ruleset>> Ruleset::make(const std::vector<std::stri
     add(name_of(rule.confidence));
   };
   for (const detect::Rule& rule : audit_rules()) add_rule(rule);
+  for (const detect::Rule& rule : integrity_rules()) add_rule(rule);
   for (const detect::Detector* detector : ruleset->detectors()) {
     add(detector->name);
     for (const detect::Rule& rule : detector->rules) add_rule(rule);
@@ -148,7 +150,11 @@ Result<std::shared_ptr<const Ruleset>> Ruleset::make(const std::vector<std::stri
     }
     add(ruleset->yara_->digest());
   }
-  ruleset->digest_ = hasher.finish().str();
+  ruleset->digest_ = ruleset->layer_digest_ = hasher.finish().str();
+  ruleset->bases_ = std::move(bases);
+  if (const std::string of_bases = ruleset->bases_.digest(); !of_bases.empty()) {
+    ruleset->digest_ = sha256(as_bytes(ruleset->layer_digest_ + "\n" + of_bases)).str();
+  }
 
   // The library is tried at once, so that one that cannot be trusted is refused before anything is read.
   if (const auto usable = engine::PatternDatabase::compile({}); !usable) return usable.error();

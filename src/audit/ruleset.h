@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "audit/lineage.h"
 #include "base/result.h"
 #include "detect/detector.h"
 #include "engine/pattern_database.h"
@@ -34,7 +35,8 @@ class Ruleset {
  public:
   // `yara_paths`: files and folders of users' YARA rules, may be empty. An error names what does not compile.
   // `cache_folder`: where compiled patterns are kept for the next start; "" for nowhere.
-  static Result<std::shared_ptr<const Ruleset>> make(const std::vector<std::string>& yara_paths, const std::string& cache_folder = "");
+  // `bases`: the images that are trusted as bases.
+  static Result<std::shared_ptr<const Ruleset>> make(const std::vector<std::string>& yara_paths, const std::string& cache_folder = "", BaseTable bases = {});
 
   // A pattern of the multi-pattern pass, by its index there.
   struct PatternOwner {
@@ -57,8 +59,12 @@ class Ruleset {
   const RuleDocument* find(std::string_view rule) const;
   const std::map<std::string, RuleDocument, std::less<>>& rules() const { return rules_; }
 
-  // "sha256:..." over version, detectors' rules, patterns and data, and YARA sources.
+  const BaseTable& bases() const { return bases_; }
+
+  // "sha256:..." over version, detectors' rules, patterns and data, YARA sources, and the table of bases.
   const std::string& digest() const { return digest_; }
+  // The same without the table of bases, which says nothing about single layers: what audits in the cache depend on.
+  const std::string& layer_digest() const { return layer_digest_; }
 
  private:
   Result<PatternSet> compile(bool text) const;
@@ -69,7 +75,8 @@ class Ruleset {
   mutable PatternSet text_, binary_;
   std::unique_ptr<engine::YaraRules> yara_;
   std::map<std::string, RuleDocument, std::less<>> rules_;
-  std::string digest_;
+  BaseTable bases_;
+  std::string digest_, layer_digest_;
 };
 
 // The rule id of a YARA rule: "yara.<namespace>.<name>".

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/text.h"
+#include "cli/bases_file.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "source/reference.h"
@@ -39,7 +40,9 @@ Result<std::unique_ptr<AuditSession>> AuditSession::open(const ScanOptions& opti
 
   std::unique_ptr<AuditSession> session(new AuditSession(options));
   const std::string folder = options.no_cache ? "" : options.cache_dir.empty() ? audit::default_cache_folder() : options.cache_dir;
-  auto ruleset = audit::Ruleset::make(options.rules, folder);
+  auto bases = read_bases(options.bases);
+  if (!bases) return bases.error();
+  auto ruleset = audit::Ruleset::make(options.rules, folder, std::move(*bases));
   if (!ruleset) return ruleset.error();
   session->ruleset_ = std::move(*ruleset);
 
@@ -59,7 +62,7 @@ Result<std::unique_ptr<AuditSession>> AuditSession::open(const ScanOptions& opti
   }
   if (!folder.empty()) {
     std::string warning;
-    auto opened = audit::Cache::open(folder, session->ruleset_->digest(), options.limits, options.cache_bytes, &warning);
+    auto opened = audit::Cache::open(folder, session->ruleset_->layer_digest(), options.limits, options.cache_bytes, &warning);
     if (!warning.empty()) fmt::print(stderr, "lazaret: warning: {}\n", escape(warning));
     if (opened) {
       session->cache_ = std::move(*opened);

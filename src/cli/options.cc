@@ -54,6 +54,7 @@ constexpr const char* target_help = R"(Targets:
 void add_audit(CLI::App& app, ScanOptions& options) {
   app.add_option("--rules", options.rules, "YARA rules: a file or a folder (may be given again)")->type_name("PATH")->allow_extra_args(false);
   app.add_option("--ignore-file", options.ignore_file, "findings to leave out, each with a reason (docs/ignore-file.md)")->type_name("FILE");
+  app.add_option("--bases", options.bases, "table of known base images (default: $XDG_DATA_HOME/lazaret/bases; lazaret intel)")->type_name("FILE");
   app.add_option("--policy", options.policy_file, "policy file in place of the default (docs/policy.md)")->type_name("FILE");
   app.add_option("--platform", options.platform, "only this platform of an index, such as linux/arm64 (default: all)")->type_name("OS/ARCH");
   app.add_option("--authfile", options.auth_file, "credentials in the form of ~/.docker/config.json")->type_name("FILE");
@@ -179,6 +180,18 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   rules->add_option("--rules", line.rules.rules, "also list these YARA rules")->type_name("PATH")->allow_extra_args(false);
   rules->footer("Example: lazaret rules reverse-shell.bash-dev-tcp");
 
+  CLI::App* intel = app.add_subcommand("intel", "what lazaret knows besides its rules: base images that you trust");
+  intel->require_subcommand(1);
+  intel->footer("Example: lazaret intel trust-base debian:12\nThe table and what it is good for: docs/packages.md.");
+  CLI::App* trust_base = intel->add_subcommand("trust-base", "add images to the table of known bases");
+  trust_base->add_option("target", line.intel.scan.targets, "images you trust, as scan takes them")->required()->type_name("TARGET...");
+  trust_base->add_option("--reference", line.intel.reference, "what reports shall call the base (default: the target)")->type_name("NAME");
+  add_audit(*trust_base, line.intel.scan);
+  trust_base->footer("Example: lazaret intel trust-base debian:12 docker-archive:company-base.tar");
+  CLI::App* list_bases = intel->add_subcommand("list-bases", "print the table of known bases");
+  list_bases->add_option("--bases", line.intel.scan.bases, "the table (default: $XDG_DATA_HOME/lazaret/bases)")->type_name("FILE");
+  list_bases->footer("Example: lazaret intel list-bases --bases team-bases");
+
   CLI::App* serve = app.add_subcommand("serve", "a registry that audits before it lists");
   CLI::App* gc = app.add_subcommand("gc", "collect what nothing refers to (a server does this by itself)");
   CLI::App* fsck = app.add_subcommand("fsck", "look whether records and files of a data folder agree");
@@ -212,13 +225,15 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (scan->parsed()) line.command = Command::scan;
   if (diff->parsed()) line.command = Command::diff;
   if (rules->parsed()) line.command = Command::rules;
+  if (trust_base->parsed()) line.command = Command::trust_base;
+  if (list_bases->parsed()) line.command = Command::list_bases;
   if (serve->parsed()) line.command = Command::serve;
   if (gc->parsed()) line.command = Command::gc;
   if (fsck->parsed()) line.command = Command::fsck;
   if (user->parsed()) line.command = Command::user;
   if (completion->parsed()) {
     line.command = Command::completion;
-    const std::string commands = "scan diff rules serve gc fsck user completion", scan_words = completion_words(*scan), diff_words = completion_words(*diff), rule_words = completion_words(*rules);
+    const std::string commands = "scan diff rules intel serve gc fsck user completion", scan_words = completion_words(*scan), diff_words = completion_words(*diff), rule_words = completion_words(*rules);
     if (line.shell == "fish") {
       line.message = "complete -c lazaret -n __fish_use_subcommand -f -a '" + commands + "'\n";
       for (const CLI::App* command : {scan, diff}) {

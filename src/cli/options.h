@@ -24,6 +24,7 @@ struct ScanOptions {
   std::vector<std::string> rules;
   std::string ignore_file;
   std::string policy_file;
+  std::string bases;             // table of base images; "" is the XDG data folder
   std::string cache_dir;         // "" is the XDG cache folder
   bool no_cache = false;
   std::uint64_t cache_bytes = 2ull << 30;
@@ -42,6 +43,12 @@ struct DiffOptions {
   std::string old_target, new_target;
   std::string fail_on = "high";  // risk from which on the exit code is 1: low, medium, high, critical, never
   ScanOptions scan;              // without targets and fail_on
+};
+
+// lazaret intel trust-base and list-bases.
+struct TrustBaseOptions {
+  std::string reference;  // in place of the target's own
+  ScanOptions scan;       // without output and threshold
 };
 
 struct RulesOptions {
@@ -74,12 +81,13 @@ struct UserOptions {
   std::int64_t token = 0;  // to revoke
 };
 
-enum class Command : std::uint8_t { none, scan, diff, rules, serve, gc, fsck, user, completion };
+enum class Command : std::uint8_t { none, scan, diff, rules, trust_base, list_bases, serve, gc, fsck, user, completion };
 
 struct CommandLine {
   Command command = Command::none;
   ScanOptions scan;
   DiffOptions diff;
+  TrustBaseOptions intel;
   RulesOptions rules;
   ServeOptions serve;
   UserOptions user;

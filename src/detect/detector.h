@@ -94,6 +94,13 @@ struct RootEntry {
   std::string_view link_target;
 };
 
+// The distribution package that claims a file, as far as the image's own package database says.
+struct PackageOwner {
+  std::string_view manager, name, version;  // "dpkg", "openssh-server", "1:9.2p1-2"; valid as long as the view
+  bool unmodified = false;  // the content is what the database says, and nothing speaks against the database
+  bool known_base = false;  // and the database stands in a known base image: no publisher wrote it
+};
+
 // The image after the merge, for detectors that judge more than one file.
 class ImageView {
  public:
@@ -110,6 +117,16 @@ class ImageView {
   // The text of a script or small configuration file that is visible at `path`, as kept by the
   // layer audit; nothing when it was not kept (binary, or too large).
   virtual std::optional<std::string_view> script_text(std::string_view path) const = 0;
+  // The package that claims the program, library or script visible at `path`; nothing for other files and where no package does.
+  virtual std::optional<PackageOwner> package_of(std::string_view path) const {
+    (void)path;
+    return std::nullopt;
+  }
+  // Whether the layer with this index lies above the known base image; true for all layers when no base is known.
+  virtual bool added_by_publisher(std::size_t layer) const {
+    (void)layer;
+    return true;
+  }
 };
 
 struct ImageFinding {

@@ -147,6 +147,8 @@ void add_report(std::string& out, const audit::Report& report) {
   }
   out += fmt::format("<h2>Image</h2><p class=\"dim\">{} {}</p>\n", plain(report.image_digest), plain(report.image_media_type));
   for (const auto& manifest : report.manifests) {
+    out += fmt::format("<p>Base: {}</p>\n", plain(audit::describe_lineage(manifest.base, manifest.added), 600));
+    for (const auto& packages : manifest.packages) out += fmt::format("<p>Packages of {}</p>\n", audit::describe_packages(packages));
     out += fmt::format("<table><tr><th>{}</th><th>size</th><th>made by</th></tr>\n", plain(manifest.platform.empty() ? "layers" : manifest.platform));
     for (const auto& layer : manifest.layers) {
       out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n", plain(layer.diff_id), format_bytes(layer.size), plain(layer.created_by, 200));

@@ -4,6 +4,13 @@
 namespace lazaret::report {
 namespace {
 
+void write_base(JsonWriter& json, const audit::Report::Base& base, const audit::Report::Added& added) {
+  json.key("base").begin_object();
+  json.field("reference", base.reference).field("digest", base.digest).field("chain_id", base.chain_id).field("layers", base.layers).field("known", base.known());
+  json.end_object();
+  json.key("added").begin_object().field("layers", added.layers).field("files", added.files).end_object();
+}
+
 void write_image(JsonWriter& json, const audit::Report& report) {
   json.key("image").begin_object();
   json.field("digest", report.image_digest).field("media_type", report.image_media_type);
@@ -17,6 +24,13 @@ void write_image(JsonWriter& json, const audit::Report& report) {
       json.field("digest", layer.digest).field("diff_id", layer.diff_id).field("size", layer.size);
       json.field("media_type", layer.media_type).field("created_by", layer.created_by);
       json.end_object();
+    }
+    json.end_array();
+    write_base(json, manifest.base, manifest.added);
+    json.key("packages").begin_array();
+    for (const auto& packages : manifest.packages) {
+      json.begin_object().field("manager", packages.manager).field("known_base", packages.known_base).field("self_declared", packages.self_declared);
+      json.field("not_believed", packages.not_believed).end_object();
     }
     json.end_array().end_object();
   }
@@ -45,7 +59,7 @@ void write_finding(JsonWriter& json, const audit::Finding& finding) {
   json.end_array();
 
   json.key("context").begin_object();
-  json.field("reached", finding.context.reached).field("package", finding.context.package);
+  json.field("reached", finding.context.reached).field("package", finding.context.package).field("package_trust", finding.context.package_trust);
   json.field("package_file", finding.context.package_file).field("documentation", finding.context.documentation);
   json.field("build_time", finding.context.build_time);
   json.end_object();
@@ -59,6 +73,9 @@ void write_report(JsonWriter& json, const audit::Report& report) {
   json.field("verdict", audit::name_of(report.verdict)).field("score", report.score);
   json.key("reasons").strings(report.reasons);
   write_image(json, report);
+  // Of the image as a whole: what is true of all its platforms.
+  const auto lineage = audit::lineage_of(report);
+  write_base(json, lineage.first, lineage.second);
   json.key("findings").begin_array();
   for (const audit::Finding& finding : report.findings) write_finding(json, finding);
   json.end_array();

@@ -18,6 +18,10 @@ constexpr std::size_t places_in_full = 3, places_listed = 50;
 std::string to_markdown(const audit::Report& report) {
   std::string out = fmt::format("# {}: {}\n\nScore {} of 100. Image `{}`, {} in {} files audited.\n", to_upper(audit::name_of(report.verdict)),
                                 markdown_plain(report.target), report.score, report.image_digest, format_bytes(report.bytes), report.files);
+  for (const auto& manifest : report.manifests) {
+    out += fmt::format("\nBase: {}.\n", markdown_plain(audit::describe_lineage(manifest.base, manifest.added), 600));
+    for (const auto& packages : manifest.packages) out += fmt::format("Packages of {}.\n", audit::describe_packages(packages));
+  }
   if (!report.reasons.empty()) out += "\n";
   for (const std::string& reason : report.reasons) out += "- " + markdown_plain(reason) + "\n";
 

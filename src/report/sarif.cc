@@ -125,6 +125,8 @@ std::string to_sarif(const std::vector<audit::Report>& reports, const audit::Rul
   json.key("images").begin_array();
   for (const audit::Report& report : reports) {
     json.begin_object().field("target", report.target).field("digest", report.image_digest).field("verdict", audit::name_of(report.verdict));
+    const auto [base, added] = audit::lineage_of(report);
+    json.field("base", audit::describe_lineage(base, added));
     json.field("score", report.score).end_object();
   }
   json.end_array().end_object();

@@ -125,6 +125,10 @@ std::string to_table(const audit::Report& report, const TableStyle& style) {
     out += fmt::format("         {}, {} layer{}\n", manifest.platform.empty() ? "unknown platform" : escape(manifest.platform, 60), manifest.layers.size(),
                        manifest.layers.size() == 1 ? "" : "s");
   }
+  for (const auto& manifest : report.manifests) {
+    out += fmt::format("         base: {}\n", wrap(escape(audit::describe_lineage(manifest.base, manifest.added), 300), width, "           "));
+    for (const auto& packages : manifest.packages) out += fmt::format("         packages of {}\n", audit::describe_packages(packages));
+  }
   out += fmt::format("         {} in {} file{} audited\n", format_bytes(report.bytes), report.files, report.files == 1 ? "" : "s");
   return out + "\n";
 }

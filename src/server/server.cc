@@ -102,7 +102,7 @@ class Running final : public Server {
     const auto ruleset = audit::Ruleset::make(configuration.rules, cache_folder);
     if (!ruleset) return ruleset.error();
     std::string warning;
-    auto cache = audit::Cache::open(cache_folder, (*ruleset)->digest(), limits_, configuration.audit_cache_bytes, &warning);
+    auto cache = audit::Cache::open(cache_folder, (*ruleset)->layer_digest(), limits_, configuration.audit_cache_bytes, &warning);
     if (!cache) return cache.error();
     if (!warning.empty()) fmt::print(stderr, "lazaret: warning: {}\n", escape(warning));
     cache_ = std::move(*cache);
