@@ -56,6 +56,22 @@ void add(FileReport& report, const Rule& rule, const ShellText& text, const Shel
   report.add(std::move(finding));
 }
 
+// Whether what a command writes is known and makes no hook: nothing at all takes a hook away (Debian's udev does it at every start), and a core
+// pattern that begins with no "|" names files.
+bool writes_no_hook(const ShellCommand& command, std::string_view path) {
+  const auto& words = command.words;
+  if (words.empty()) return true;
+  // The first word: behind xargs and its like the input adds arguments.
+  if (find_program(command, {"echo", "printf", ":", "true"}) != 0) return false;
+  std::string written;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    if (!words[i].is_static) return false;
+    if (words[i].text != "-n" && words[i].text != "-e") written += words[i].text;
+  }
+  if (path.ends_with("core_pattern")) return written.find('|') == std::string::npos && written.find('\\') == std::string::npos;
+  return written.empty();
+}
+
 void inspect_command(const ShellText& text, const ShellCommand& command, FileReport& report) {
   const auto& words = command.words;
   if (const std::size_t at = find_program(command, {"chroot"}); at < words.size()) {
@@ -78,9 +94,8 @@ void inspect_command(const ShellText& text, const ShellCommand& command, FileRep
   for (const auto& redirection : command.redirections) {
     const std::string& path = redirection.target.text;
     if (redirection.operation.find('>') == std::string::npos) continue;
-    if (path.ends_with("/release_agent") || path.ends_with("/proc/sys/kernel/core_pattern") || path.ends_with("/uevent_helper")) {
-      add(report, rules[kernel_hook], text, command);
-    }
+    const bool hook = path.ends_with("/release_agent") || path.ends_with("/proc/sys/kernel/core_pattern") || path.ends_with("/uevent_helper");
+    if (hook && !writes_no_hook(command, path)) add(report, rules[kernel_hook], text, command);
   }
   const bool client = find_program(command, {"docker", "podman", "nerdctl"}) < words.size();
   if (client && has_word(command, "run")) {

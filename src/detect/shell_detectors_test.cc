@@ -208,10 +208,17 @@ TEST(ContainerEscape, Doors) {
                                            {"container-escape.nsenter", "nsenter -t 1 -m -u -i -n sh"},
                                            {"container-escape.kernel-hook", "echo \"$host_path/cmd\" > /tmp/cgrp/release_agent"},
                                            {"container-escape.kernel-hook", "echo '|/tmp/x' > /proc/sys/kernel/core_pattern"},
+                                           {"container-escape.kernel-hook", "echo /cmd > /sys/kernel/uevent_helper"},
+                                           {"container-escape.kernel-hook", "echo -n \"$x\" > /sys/kernel/uevent_helper"},
+                                           {"container-escape.kernel-hook", "{ echo -n; echo -n /cmd; } > /sys/kernel/uevent_helper"},
+                                           {"container-escape.kernel-hook", "echo /cmd | xargs echo > /sys/kernel/uevent_helper"},
+                                           {"container-escape.kernel-hook", "printf '\\174/tmp/x' > /proc/sys/kernel/core_pattern"},
                                            {"container-escape.docker-socket", "docker -H tcp://203.0.113.7:2375 run -v /:/mnt alpine chroot /mnt sh"},
                                            {"container-escape.docker-socket", "docker run --privileged alpine sh"},
                                            {"container-escape.raw-device", "mknod /tmp/sda1 b 8 1"},
                                            {"container-escape.raw-device", "debugfs /dev/sda1"}});
+  // Debian's udev takes a hook away at every start.
+  expect_nothing(container_escape_detector, {"echo > /sys/kernel/uevent_helper", "echo '' > /sys/kernel/uevent_helper", "> /sys/kernel/uevent_helper", "echo core.%p > /proc/sys/kernel/core_pattern"});
   expect_nothing(container_escape_detector, {"chroot /target apt-get update", "nsenter -t 4711 -n ip addr", "docker run --rm -v /data:/data alpine ls", "mknod /dev/null c 1 3", "cat /proc/sys/kernel/core_pattern",
                                              "docker ps"});
 }
