@@ -86,7 +86,8 @@ def scan(image, *arguments, check=None, name="latest"):
 
 
 def of_category(report, category="integrity"):
-    return [f for f in report["findings"] if f["category"] == category]
+    # The samples' programs need no library, which is a finding of its own where a system tool stands (binary_test.py).
+    return [f for f in report["findings"] if f["category"] == category and f["rule"] != "integrity.static-system-tool"]
 
 
 def rules_of(report):
