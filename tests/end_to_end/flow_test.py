@@ -109,14 +109,17 @@ def test_each_class_through_two_levels_of_scripts():
                          "config.Entrypoint", "/entry.sh:4", "/opt/one.sh:2", "/opt/two.sh:1", "/opt/lib/env.sh", "base64", "bash")
 
 
+def package_with(path, text):
+    """The files of a dpkg package `tool` that has one script."""
+    return [File(path, text, mode=0o755), File("var/lib/dpkg/info/tool.md5sums", f"{hashlib.md5(text.encode()).hexdigest()}  {path}\n"),
+            File("var/lib/dpkg/info/tool.list", f"/.\n/{path}\n"),
+            File("var/lib/dpkg/status", "Package: tool\nStatus: install ok installed\nVersion: 1.0\nArchitecture: all\n\n")]
+
+
 def test_documentation_and_package_files_leave_the_image_clean():
     for name, shell in SHELLS.items():
         expect_clean(name, Image([images.layer(File("usr/share/doc/tool/examples/shell.txt", shell + "\n"), File("usr/share/doc/tool/README.md", "Run `" + shell + "` to see.\n"))], cmd=["/bin/true"]))
-        text = "#!/bin/sh\n" + shell + "\n"
-        sums = f"{hashlib.md5(text.encode()).hexdigest()}  usr/lib/tool/demo.sh\n"
-        package = [File("usr/lib/tool/demo.sh", text, mode=0o755), File("var/lib/dpkg/info/tool.md5sums", sums), File("var/lib/dpkg/info/tool.list", "/.\n/usr/lib/tool/demo.sh\n"),
-                   File("var/lib/dpkg/status", "Package: tool\nStatus: install ok installed\nVersion: 1.0\nArchitecture: all\n\n")]
-        expect_clean(name, Image([images.layer(*package)], cmd=["/bin/true"]))
+        expect_clean(name, Image([images.layer(*package_with("usr/lib/tool/demo.sh", "#!/bin/sh\n" + shell + "\n"))], cmd=["/bin/true"]))
 
 
 def hidden(shell):
@@ -223,6 +226,14 @@ def test_a_script_that_exhausts_its_reader_is_not_clean():
     text = "a=12345678\n" + "a=$a$a\n" * 40 + "eval \"$A$B\"\n"
     report = scan(Image([images.layer(script(text))], entrypoint=["/run.sh"], env=[PATH, "A=" + SHELLS["netcat"][:7], "B=" + SHELLS["netcat"][7:]]))
     assert report["verdict"] != "clean" and report["coverage"]["incomplete"], report["verdict"]
+
+
+def test_a_package_script_that_exhausts_its_reader_leaves_the_image_clean():
+    text = "#!/bin/sh\na=12345678\n" + "a=$a$a\n" * 40
+    expect_clean("package", Image([images.layer(*package_with("usr/bin/tool", text))], entrypoint=["/usr/bin/tool"]))
+    changed = images.layer(*package_with("usr/bin/tool", text), File("usr/bin/other", text + "eval $a\n", mode=0o755))
+    report = scan(Image([changed], entrypoint=["/usr/bin/other"]))
+    assert report["verdict"] == "incomplete" and [part["path"] for part in report["coverage"]["incomplete"]] == ["/usr/bin/other"], report["coverage"]
 
 
 def test_a_payload_that_is_fetched_by_one_script_and_started_by_another():
