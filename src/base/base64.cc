@@ -1,29 +1,10 @@
 #include "base/base64.h"
 
-#include <array>
-
 namespace lazaret {
-namespace {
-
-constexpr std::uint8_t other = 64, pad = 65, space = 66;
-
-// 0..63 for both base64 alphabets (RFC 4648, sections 4 and 5), or what else a byte is.
-constexpr std::array<std::uint8_t, 256> make_base64_table() {
-  std::array<std::uint8_t, 256> table{};
-  for (auto& entry : table) entry = other;
-  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (std::size_t i = 0; i < alphabet.size(); ++i) table[static_cast<std::uint8_t>(alphabet[i])] = static_cast<std::uint8_t>(i);
-  table['-'] = 62;
-  table['_'] = 63;
-  table['='] = pad;
-  for (const char c : {' ', '\t', '\r', '\n'}) table[static_cast<std::uint8_t>(c)] = space;
-  return table;
-}
-constexpr auto base64_table = make_base64_table();
-
-}  // namespace
-
-std::uint8_t base64_value(char c) { return base64_table[static_cast<std::uint8_t>(c)]; }
+using base64_detail::other;
+using base64_detail::pad;
+using base64_detail::space;
+using base64_detail::table;
 
 std::string decode_base64_letters(std::string_view run) {
   std::string bytes;
