@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -43,17 +44,21 @@ bool write_output(const std::string& path, std::string_view text) {
     if (!ok) fail("cannot write to standard output");
     return ok;
   }
-  const std::string partial = path + ".partial";
+  // A file appears whole or not at all. A device or pipe (/dev/null, /dev/stdout) is written to: another file must not take its place.
+  struct stat status{};
+  const bool in_place = ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+  const std::string partial = in_place ? path : path + ".partial";
   {
     std::ofstream file(partial, std::ios::binary | std::ios::trunc);
     file << text;
     file.flush();
     if (!file) {
       fail(fmt::format("cannot write {}: check the folder and the free space", partial));
-      ::unlink(partial.c_str());
+      if (!in_place) ::unlink(partial.c_str());
       return false;
     }
   }
+  if (in_place) return true;
   if (std::rename(partial.c_str(), path.c_str()) != 0) {
     fail(fmt::format("cannot write {}", path));
     ::unlink(partial.c_str());

@@ -1,8 +1,10 @@
 """Every output form is valid, and attacker text cannot break out of any."""
 import html.parser
 import json
+import os
 import pathlib
 import re
+import stat
 import subprocess
 
 import jsonschema
@@ -75,6 +77,18 @@ def test_no_form_lets_control_characters_through():
                 assert "\u202e" not in text, form
             bad = [c for c in text if ord(c) < 32 and c != "\n"]
             assert not bad, (form, bad)
+
+
+def test_a_device_given_as_output_stays_a_device():
+    with support.temporary_folder() as folder:
+        write_evil(folder)
+        pipe = os.path.join(folder, "pipe")
+        os.mkfifo(pipe)
+        reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True)
+        done = subprocess.run([support.LAZARET, "scan", "--no-cache", "--quiet", "--format", "json", "-o", pipe, f"oci:{folder}"], capture_output=True, timeout=120)
+        report, _ = reader.communicate(timeout=60)
+        assert done.returncode == 1 and json.loads(report)["verdict"] == "malicious", done.stderr
+        assert stat.S_ISFIFO(os.stat(pipe).st_mode), "a file took the place of the pipe"
 
 
 def test_several_targets_give_one_array():
