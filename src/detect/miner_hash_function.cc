@@ -33,10 +33,6 @@
 namespace lazaret::detect {
 namespace {
 
-constexpr std::string_view policy =
-    "Do not run the image. Declared miner images are a matter of policy: allow them by an ignore "
-    "entry.";
-
 constexpr Rule rules[] = {
     {.id = "miner.program-with-hash",
      .category = Category::miner,
@@ -47,7 +43,7 @@ constexpr Rule rules[] = {
          "The program computes a mining algorithm and speaks a pool's protocol: it turns "
          "the host's electricity into somebody's coins. High when the file calls itself "
          "a miner; critical under another name.",
-     .remediation = policy,
+     .remediation = miner_remediation,
      .attack = {"T1496.001", "T1036.005"}},
     {.id = "miner.hash-function",
      .category = Category::miner,
@@ -66,7 +62,7 @@ constexpr Rule rules[] = {
      .title = "Mining kernel for graphics cards",
      .explanation = "Kernels in OpenCL or CUDA that search for solutions of a mining algorithm. "
                     "Only miners compute them on graphics cards.",
-     .remediation = policy,
+     .remediation = miner_remediation,
      .attack = {"T1496.001"}},
 };
 

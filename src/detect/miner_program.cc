@@ -34,10 +34,6 @@
 namespace lazaret::detect {
 namespace {
 
-constexpr std::string_view policy =
-    "Do not run the image. Declared miner images are a matter of policy: allow them by an ignore "
-    "entry.";
-
 constexpr Rule rules[] = {
     {.id = "miner.program",
      .category = Category::miner,
@@ -48,7 +44,7 @@ constexpr Rule rules[] = {
          "The program computes a mining algorithm and speaks a pool's protocol: it turns "
          "the host's electricity into somebody's coins. High when the file calls itself "
          "a miner; critical under another name or with a wallet inside.",
-     .remediation = policy,
+     .remediation = miner_remediation,
      .attack = {"T1496.001", "T1036.005"}},
     {.id = "miner.algorithm",
      .category = Category::miner,

@@ -12,6 +12,11 @@
 
 namespace lazaret::detect {
 
+// What to do about a program that mines.
+inline constexpr std::string_view miner_remediation =
+    "Do not run the image. Declared miner images are a matter of policy: allow them by an ignore "
+    "entry.";
+
 // "stratum+tcp://pool.example:3333", "pool.example:3333", "stratum1+ssl://0x..@pool.example:4444".
 struct PoolAddress {
   std::string host;  // lower case

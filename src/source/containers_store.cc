@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "base/base64.h"
 #include "base/text.h"
 #include "format/json.h"
 #include "source/reference.h"
@@ -36,20 +37,6 @@ bool is_store_id(std::string_view id) {
          id.find_first_not_of(
              "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-") ==
              std::string_view::npos;
-}
-
-std::string encode_base64(std::string_view bytes) {
-  constexpr std::string_view alphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      group = group << 8 | (i + k < bytes.size() ? static_cast<std::uint8_t>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k)
-      out += i + k <= bytes.size() ? alphabet[group >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
 }
 
 std::vector<std::string> texts(const format::JsonValue* list) {
