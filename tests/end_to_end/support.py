@@ -29,8 +29,18 @@ def run(*command, **options):
     return done.stdout
 
 
+class TemporaryFolder(tempfile.TemporaryDirectory):
+    """Also goes when a daemon left mounts in it: dockerd and podman mount their data folders on themselves, and where mounts are private they stay."""
+
+    def cleanup(self):
+        mounted = [line.split()[4] for line in open("/proc/self/mountinfo")]
+        for place in sorted((place for place in mounted if place.startswith(self.name + "/")), key=len, reverse=True):
+            subprocess.run(["umount", "-l", place], capture_output=True)
+        super().cleanup()
+
+
 def temporary_folder():
-    return tempfile.TemporaryDirectory(prefix="lazaret-test-")
+    return TemporaryFolder(prefix="lazaret-test-")
 
 
 def facts(report):
