@@ -20,10 +20,6 @@ using store::Tag;
 using store::TombstoneKind;
 using store::Writer;
 
-store::Time system_clock_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 namespace {
 
 // The account that a repository belongs to (DESIGN 3.3).

@@ -32,6 +32,7 @@
 #include "audit/ruleset.h"
 #include "base/limits.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "format/image.h"
 #include "gate/blob_audits.h"
 #include "gate/document.h"
@@ -45,7 +46,6 @@ namespace lazaret::gate {
 
 // Milliseconds since 1970. Given from outside, so that tests and the demo have a clock of their own.
 using Clock = std::function<store::Time()>;
-store::Time system_clock_now();
 
 // What the gate uses and does not own. Everything must outlive it.
 struct Parts {
@@ -55,7 +55,7 @@ struct Parts {
   const audit::Policy* audit_policy = nullptr;
   audit::AuditMachine* machine = nullptr;
   audit::Cache* cache = nullptr;
-  Clock clock = system_clock_now;
+  Clock clock = milliseconds_now;
   // Reads a manifest and its config into what the audit takes. `read` gives the bytes of a blob.
   using ReadBlob = std::function<Result<std::string>(const Digest&, std::uint64_t limit)>;
   std::function<format::ImageDescription(const store::Manifest&, const std::string& bytes, const ReadBlob& read)> describe;

@@ -17,6 +17,7 @@
 #include "base/file_descriptor.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "net/address.h"
 
 namespace lazaret::registry {
@@ -93,7 +94,7 @@ const store::Account* Accounts::Snapshot::account(std::int64_t id) const {
 Accounts::Accounts(std::unique_ptr<store::AccountStore> store, AccountOptions options, Now now)
     : store_(std::move(store)),
       options_(std::move(options)),
-      now_(now ? std::move(now) : [] { return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }),
+      now_(now ? std::move(now) : milliseconds_now),
       memory_key_(random_bytes(32)),
       unfitting_record_(make_unfitting_password_record(options_.password_cost)),
       failures_of_pair_(options_.failures_of_pair),

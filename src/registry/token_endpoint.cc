@@ -1,21 +1,15 @@
 #include "registry/token_endpoint.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <ctime>
-
 #include "base/json_writer.h"
+#include "base/time.h"
 #include "registry/account_authorizer.h"
 
 namespace lazaret::registry {
 namespace {
 
 constexpr std::uint64_t most_form_bytes = 64 << 10;
-
-std::string rfc3339(std::int64_t milliseconds) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(milliseconds / 1000)));
-}
 
 // What OAuth 2 clients and registry clients look for, in one body (RFC 6749, 5.2).
 net::Response refusal(int status, std::string_view oauth, std::string_view code, std::string_view message) {
@@ -113,7 +107,7 @@ net::Response TokenEndpoint::answer(const Identity& identity, std::string_view s
   JsonWriter json(0);
   json.begin_object();
   if (!oauth) json.field("token", access.token);
-  json.field("access_token", access.token).field("expires_in", access.lifetime.count()).field("issued_at", rfc3339(access.issued));
+  json.field("access_token", access.token).field("expires_in", access.lifetime.count()).field("issued_at", to_rfc3339(access.issued));
   json.field("scope", scope_text(access.grants));
   if (!refresh.empty()) json.field("refresh_token", refresh);
   if (oauth) json.field("token_type", "Bearer");

@@ -20,6 +20,7 @@
 #include "audit/ruleset.h"
 #include "base/file_descriptor.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "gate/collector.h"
 #include "gate/gate.h"
 #include "gate/ledger.h"
@@ -318,7 +319,7 @@ Result<std::string> collect_offline(const Configuration& configuration) {
   if (!data) return data.error();
   const auto lost = gate::remove_lost_uploads(*data->blobs, *data->metadata);
   if (!lost) return lost.error();
-  const auto collected = gate::collect({*data->blobs, *data->metadata, {}, gate::system_clock_now(), configuration.gate.upload_age, configuration.gate.blob_age});
+  const auto collected = gate::collect({*data->blobs, *data->metadata, {}, milliseconds_now(), configuration.gate.upload_age, configuration.gate.blob_age});
   if (!collected) return collected.error();
   return fmt::format("{} uploads, {} links, {} manifests, {} blobs removed; {} freed\n", collected->uploads + *lost, collected->links, collected->manifests,
                      collected->blobs, format_bytes(collected->bytes));
