@@ -3,7 +3,7 @@ BUILD := build
 JOBS := $(shell nproc)
 IMAGE ?=
 
-.PHONY: all build test long-test demo bench scan docs golden format lint clean
+.PHONY: all build test long-test demo bench bench-registry scan docs golden format lint clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -30,10 +30,17 @@ demo: build
 	@scripts/install-packages test
 	@scripts/demo
 
-bench: 
+bench:
 	@scripts/install-packages bench
 	@$(MAKE) --no-print-directory build
 	@bench/run
+
+# serve beside docker-registry and nginx: manifests, blobs, a push of the large image, crowds.
+bench-registry:
+	@scripts/install-packages bench
+	@$(MAKE) --no-print-directory build
+	@bench/large-image out/bench
+	@python3 bench/registry.py out/bench
 
 scan: build
 	@[ -n "$(IMAGE)" ] || { echo "usage: make scan IMAGE=nginx:latest (or a path, or any target of 'lazaret scan --help')"; exit 2; }

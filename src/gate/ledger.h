@@ -23,6 +23,8 @@ class Ledger {
   explicit Ledger(store::LedgerStore& store);
   ~Ledger();
 
+  // Writes nothing down from now on, for registries that must not know who pulls. Before the first record().
+  void disable() { enabled_ = false; }
   // Does not block.
   void record(store::Pull pull);
   bool full() const;
@@ -39,7 +41,7 @@ class Ledger {
   std::condition_variable wake_, written_;
   std::vector<store::Pull> pulls_;
   std::uint64_t given_ = 0, done_ = 0;
-  bool stopping_ = false, hurry_ = false;
+  bool stopping_ = false, hurry_ = false, enabled_ = true;
   std::thread thread_;
 };
 

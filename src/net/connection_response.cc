@@ -13,7 +13,8 @@ namespace {
 // What one turn of a connection sends before others get theirs.
 constexpr std::uint64_t turn_bytes = 8 << 20;
 constexpr std::size_t produce_buffer = 64 << 10;
-constexpr int spare_milliseconds = 1;
+// How long a sender waits for a reader that has no room, while nobody else wants it.
+constexpr int spare_milliseconds = 5;
 // A body in memory up to this size is sent in one piece with its head under TLS.
 constexpr std::size_t joined_bytes = 12 << 10;
 // What an idle connection may keep of the space for heads.

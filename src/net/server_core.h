@@ -48,17 +48,10 @@ class ServerThreads {
   ServerThreads(unsigned workers, unsigned senders)
       : workers_(std::make_unique<WorkerPool>(workers)), senders_(std::make_unique<WorkerPool>(senders)) {}
 
-  bool work(std::function<void()> job) { return submit(workers_, std::move(job)); }
-  bool send(std::function<void()> job) {
-    sends_waiting_.fetch_add(1);
-    const bool taken = submit(senders_, [this, job = std::move(job)] {
-      sends_waiting_.fetch_sub(1);
-      job();
-    });
-    if (!taken) sends_waiting_.fetch_sub(1);
-    return taken;
-  }
-  // Jobs of send() that no thread has taken up.
+  bool work(std::function<void()> job) { return submit(workers_, works_waiting_, std::move(job)); }
+  bool send(std::function<void()> job) { return submit(senders_, sends_waiting_, std::move(job)); }
+  // Jobs of work() and of send() that no thread has taken up.
+  std::uint64_t works_waiting() const { return works_waiting_.load(std::memory_order_relaxed); }
   std::uint64_t sends_waiting() const { return sends_waiting_.load(std::memory_order_relaxed); }
   // work(), unless `most` jobs wait already.
   bool work_bounded(std::function<void()> job, std::uint64_t most) {
@@ -85,16 +78,20 @@ class ServerThreads {
   }
 
  private:
-  bool submit(std::unique_ptr<WorkerPool>& pool, std::function<void()> job) {
+  bool submit(std::unique_ptr<WorkerPool>& pool, std::atomic<std::uint64_t>& waiting, std::function<void()> job) {
     const std::shared_lock lock(mutex_);
     if (!pool) return false;
-    pool->submit(std::move(job));
+    waiting.fetch_add(1, std::memory_order_relaxed);
+    pool->submit([&waiting, job = std::move(job)] {
+      waiting.fetch_sub(1, std::memory_order_relaxed);
+      job();
+    });
     return true;
   }
 
   std::shared_mutex mutex_;
   std::unique_ptr<WorkerPool> workers_, senders_;
-  std::atomic<std::uint64_t> waiting_{0}, sends_waiting_{0};
+  std::atomic<std::uint64_t> waiting_{0}, works_waiting_{0}, sends_waiting_{0};
 };
 
 struct ServerCore {

@@ -135,6 +135,11 @@ bool Transport::wait_until_writable(int milliseconds) const {
   return poll(&wanted, 1, milliseconds) > 0;
 }
 
+bool Transport::wait_until_readable(int milliseconds) const {
+  pollfd wanted{socket_.get(), POLLIN, 0};
+  return poll(&wanted, 1, milliseconds) > 0;
+}
+
 void Transport::end_sending() {
   if (ssl_ != nullptr && !failed_) {
     ERR_clear_error();

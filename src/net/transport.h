@@ -1,4 +1,4 @@
-// The bytes of one accepted connection: a socket, or TLS on it. Does not block, but for one call that says so.
+// The bytes of one accepted connection: a socket, or TLS on it. Does not block, but for two calls that say so.
 //
 // OpenSSL works on the socket itself, so that the kernel can do the encryption (kTLS) and files are
 // sent without passing through the program where it does. Used by one thread at a time; SIGPIPE must be
@@ -46,8 +46,9 @@ class Transport {
   IoResult write(std::string_view first, std::string_view second, bool more);
   IoResult send_file(int file, std::uint64_t offset, std::uint64_t length);
 
-  // Whether the socket takes more, waiting for that up to a time. The one call that may block.
+  // Whether the socket takes more, or has more, waiting for that up to a time. The two calls that may block.
   bool wait_until_writable(int milliseconds) const;
+  bool wait_until_readable(int milliseconds) const;
   void close();  // as the destructor
   // Says that nothing more will be sent, and stops sending.
   void end_sending();

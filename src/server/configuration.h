@@ -39,6 +39,9 @@ struct Configuration {
   // [gate]
   gate::Policy gate;
 
+  // [ledger]
+  bool record_pulls = true;
+
   // [maintenance]
   std::uint64_t collect_seconds = 3600;  // 0: never by itself
 };

@@ -29,6 +29,8 @@ anonymous-pull = false
 suspicious = "release"
 pull-wait-seconds = 5
 blob-hours = 2
+[ledger]
+record = false
 [maintenance]
 collect-seconds = 0
 )",
@@ -39,6 +41,7 @@ collect-seconds = 0
   EXPECT_EQ(configuration->gate.pull_wait, std::chrono::seconds(5));
   EXPECT_EQ(configuration->gate.blob_age, std::chrono::hours(2));
   EXPECT_FALSE(configuration->anonymous_pull);
+  EXPECT_FALSE(configuration->record_pulls);
   EXPECT_EQ(configuration->collect_seconds, 0u);
 }
 

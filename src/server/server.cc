@@ -129,6 +129,7 @@ class Running final : public Server {
     if (!gate) return gate.error();
     gate_ = std::move(*gate);
     ledger_ = std::make_unique<gate::Ledger>(*data_.ledger);
+    if (!configuration.record_pulls) ledger_->disable();
     if (const auto opened = open_accounts(); !opened) return opened.error();
     registry::RegistryOptions options;
     options.limits = limits_;
