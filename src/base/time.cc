@@ -30,7 +30,8 @@ class Scanner {
   }
   // One of the characters, which is left out.
   char any_of(std::string_view characters) {
-    if (text_.empty() || characters.find(text_.front()) == std::string_view::npos) return static_cast<char>(fail());
+    if (text_.empty() || characters.find(text_.front()) == std::string_view::npos)
+      return static_cast<char>(fail());
     const char c = text_.front();
     text_.remove_prefix(1);
     return c;
@@ -52,14 +53,17 @@ class Scanner {
 
 }  // namespace
 
-std::int64_t milliseconds_now() { return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count(); }
+std::int64_t milliseconds_now() {
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
 
 std::string to_rfc3339(std::int64_t value) {
   const sys_time<milliseconds> time{milliseconds(std::clamp(value, first, last))};
   const auto day = floor<days>(time);
   const year_month_day date(day);
   const hh_mm_ss clock(floor<seconds>(time - day));
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
                      clock.hours().count(), clock.minutes().count(), clock.seconds().count());
 }
 
@@ -70,9 +74,12 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
   const int month = scanner.number(2);
   scanner.any_of("-");
   const int day = scanner.number(2);
-  const year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)), std::chrono::day(static_cast<unsigned>(day))};
+  const year_month_day date{std::chrono::year(year),
+                            std::chrono::month(static_cast<unsigned>(month)),
+                            std::chrono::day(static_cast<unsigned>(day))};
   if (!scanner.good() || !date.ok()) return std::nullopt;
-  const std::int64_t midnight = duration_cast<milliseconds>(sys_days(date).time_since_epoch()).count();
+  const std::int64_t midnight =
+      duration_cast<milliseconds>(sys_days(date).time_since_epoch()).count();
   if (scanner.at_end()) return midnight;
   scanner.any_of("Tt ");
   const int hour = scanner.number(2);
@@ -96,7 +103,8 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
     offset = (hours * 60 + minutes) * (zone == '+' ? 1 : -1);
   }
   // Second 60 is a leap second, which takes the place of the next one.
-  if (!scanner.good() || !scanner.at_end() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  if (!scanner.good() || !scanner.at_end() || hour > 23 || minute > 59 || second > 60)
+    return std::nullopt;
   return midnight + ((hour * 60ll + minute - offset) * 60 + second) * 1000 + fraction;
 }
 

@@ -245,7 +245,7 @@ class Gate {
   std::deque<Digest> queue_, background_;
   std::set<Digest> queued_;
   struct Running {
-    store::Time since = 0;
+    std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
     bool again = false;  // asked for while it was with a judge
     bool late = false;   // held for taking too long
   };

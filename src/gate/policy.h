@@ -12,6 +12,9 @@ enum class OnDoubt : std::uint8_t {
 };
 
 struct Policy {
+  // False: the gate observes. Images are audited and verdicts recorded, shown and warned of as ever, but none is acted upon: what cannot be audited at
+  // all is still held, and takedowns hold. For the time in which a registry moves behind the gate. Enforcing again judges everything anew.
+  bool enforce = true;
   OnDoubt suspicious = OnDoubt::hold;
   OnDoubt incomplete = OnDoubt::hold;
   // How long a push waits for its verdict before it is told that the audit goes on, and how long a pull of a pending image does before it is told to

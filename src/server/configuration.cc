@@ -100,6 +100,17 @@ Known doubt(gate::OnDoubt& to) {
           "\"hold\" or \"release\" (served with a warning)"};
 }
 
+// One of two words.
+Known one_of(bool& to, std::string_view yes, std::string_view no) {
+  return {[&to, yes, no](const toml::node& node) {
+            const auto value = node.value<std::string>();
+            if (!node.is_string() || (*value != yes && *value != no)) return false;
+            to = *value == yes;
+            return true;
+          },
+          fmt::format("\"{}\" or \"{}\"", yes, no)};
+}
+
 }  // namespace
 
 Result<Configuration> parse_configuration(std::string_view toml, std::string_view file_name) {
@@ -137,7 +148,8 @@ Result<Configuration> parse_configuration(std::string_view toml, std::string_vie
         {"requests-per-second-of-account", number(0, 1'000'000, &c.requests_of_account)}}},
       {"log", {{"requests", flag(c.log_requests)}}},
       {"gate",
-       {{"suspicious", doubt(gate.suspicious)},
+       {{"mode", one_of(gate.enforce, "enforce", "observe")},
+        {"suspicious", doubt(gate.suspicious)},
         {"incomplete", doubt(gate.incomplete)},
         {"push-wait-seconds", milliseconds(gate.push_wait)},
         {"pull-wait-seconds", milliseconds(gate.pull_wait)},
@@ -152,6 +164,7 @@ Result<Configuration> parse_configuration(std::string_view toml, std::string_vie
         {"upload-hours", number(1, 10'000, [&gate](std::int64_t value) { gate.upload_age = std::chrono::hours(value); })},
         {"blob-hours", number(0, 10'000, [&gate](std::int64_t value) { gate.blob_age = std::chrono::hours(value); })}}},
       {"ledger", {{"record", flag(c.record_pulls)}}},
+      {"rehearsal", {{"clock-file", text(c.clock_file)}}},
       {"maintenance", {{"collect-seconds", number(0, 31'536'000, &c.collect_seconds)}}},
   };
   for (const auto& [key, value] : root) {

@@ -42,6 +42,9 @@ struct Configuration {
   // [ledger]
   bool record_pulls = true;
 
+  // [rehearsal]
+  std::string clock_file;  // see server/rehearsal_clock.h; "" for the time of the day
+
   // [maintenance]
   std::uint64_t collect_seconds = 3600;  // 0: never by itself
 };

@@ -10,6 +10,7 @@ TEST(Configuration, EverythingHasADefault) {
   ASSERT_TRUE(configuration.ok());
   EXPECT_EQ(configuration->listen, std::vector<std::string>{"127.0.0.1:5000"});
   EXPECT_TRUE(configuration->anonymous_pull);
+  EXPECT_TRUE(configuration->gate.enforce);
   EXPECT_EQ(configuration->gate.suspicious, gate::OnDoubt::hold);
   EXPECT_FALSE(configuration->gate.foreign_layers);
 }
@@ -26,6 +27,7 @@ trusted-proxies = ["10.0.0.0/8"]
 [access]
 anonymous-pull = false
 [gate]
+mode = "observe"
 suspicious = "release"
 pull-wait-seconds = 5
 blob-hours = 2
@@ -38,6 +40,7 @@ collect-seconds = 0
   ASSERT_TRUE(configuration.ok()) << configuration.error().message;
   EXPECT_EQ(configuration->listen.size(), 2u);
   EXPECT_EQ(configuration->gate.suspicious, gate::OnDoubt::release);
+  EXPECT_FALSE(configuration->gate.enforce);
   EXPECT_EQ(configuration->gate.pull_wait, std::chrono::seconds(5));
   EXPECT_EQ(configuration->gate.blob_age, std::chrono::hours(2));
   EXPECT_FALSE(configuration->anonymous_pull);

@@ -33,6 +33,7 @@
 #include "registry/token_endpoint.h"
 #include "report/writer.h"
 #include "server/operations.h"
+#include "server/rehearsal_clock.h"
 
 namespace lazaret::server {
 namespace {
@@ -124,6 +125,13 @@ class Running final : public Server {
       return registry::describe_manifest(manifest, bytes, read, limits_);
     };
     parts.write_report = [](const audit::Report& report) { return report::to_json({report}, false); };
+    if (!configuration.clock_file.empty()) {
+      auto clock = RehearsalClock::open(configuration.clock_file);
+      if (!clock) return clock.error();
+      fmt::print(stderr, "lazaret: warning: rehearsal: the time is what stands in {}\n", escape(configuration.clock_file));
+      parts.clock = [clock = std::shared_ptr<RehearsalClock>(std::move(*clock))] { return clock->now(); };
+    }
+    if (!configuration.gate.enforce) fmt::print(stderr, "lazaret: warning: the gate only observes: every image that can be audited is given out, whatever its verdict\n");
     parts.marks_folder = configuration.data + "/auditing";
     auto gate = gate::Gate::open(std::move(parts), configuration.gate, limits_, std::max(2u, jobs));
     if (!gate) return gate.error();
