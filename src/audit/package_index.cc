@@ -35,32 +35,37 @@ std::string show(std::string_view checksum) {
   return fmt::format("{}:{}", algorithm, to_hex(as_bytes(checksum)));
 }
 
+enum class Notation : std::uint8_t { dpkg_md5sums, dpkg_conffiles, apk };
+
 // What a database says of the files of one package in one layer.
 struct Listing {
   std::size_t layer = 0;
   std::string version;
-  std::string_view text;  // md5sums, or a paragraph in the notation of apk
+  Notation notation{};
+  std::string_view text;
   std::string_view path;  // of the database's file
 };
 
-void read_files(std::string_view manager, std::string_view text, const format::PackagedFileVisitor& visit) {
-  if (manager == "dpkg") {
-    format::read_dpkg_md5sums(text, visit);
-  } else {
-    format::read_apk_files(text, visit);
+void read_files(const Listing& listing, const format::PackagedFileVisitor& visit) {
+  switch (listing.notation) {
+    case Notation::dpkg_md5sums: return format::read_dpkg_md5sums(listing.text, visit);
+    case Notation::dpkg_conffiles: return format::read_dpkg_conffiles(listing.text, visit);
+    case Notation::apk: return format::read_apk_files(listing.text, visit);
   }
 }
 
-std::map<std::string, std::string> files_of(std::string_view manager, std::string_view text) {
+std::map<std::string, std::string> files_of(const Listing& listing) {
   std::map<std::string, std::string> files;
-  read_files(manager, text, [&](const PackagedFile& file) { files.emplace(canonical_path(file.path), file.checksum); });
+  read_files(listing, [&](const PackagedFile& file) { files.emplace(canonical_path(file.path), file.checksum); });
   return files;
 }
 
 // The first differences between two lists of files; "" when they say the same.
-std::string differences(std::string_view manager, std::string_view before, std::string_view after) {
-  if (before == after) return "";
-  const auto old_files = files_of(manager, before), new_files = files_of(manager, after);
+std::string differences(const Listing& before, const Listing& after) {
+  if (before.text == after.text) return "";
+  const auto old_files = files_of(before), new_files = files_of(after);
+  // Of configuration files, a package that waits for its configuration has no checksums, and obsolete ones go by and by.
+  const bool conffiles = before.notation == Notation::dpkg_conffiles;
   std::string text;
   std::size_t count = 0;
   const auto add = [&](const std::string& what) {
@@ -70,12 +75,12 @@ std::string differences(std::string_view manager, std::string_view before, std::
     const auto old = old_files.find(path);
     if (old == old_files.end()) {
       add(path + " added");
-    } else if (old->second != checksum) {
+    } else if (old->second != checksum && !(conffiles && (old->second.empty() || checksum.empty()))) {
       add(fmt::format("{} from {} to {}", path, show(old->second), show(checksum)));
     }
   }
   for (const auto& [path, checksum] : old_files) {
-    if (!new_files.contains(path)) add(path + " removed");
+    if (!conffiles && !new_files.contains(path)) add(path + " removed");
   }
   if (count > differences_shown) text += fmt::format("; and {} more", count - differences_shown);
   return text;
@@ -227,6 +232,15 @@ class PackageIndex::Builder {
       if (const auto found = distroless.find(stem); found != distroless.end()) return &found->second;
       return nullptr;
     };
+    const auto conffiles_of = [&](std::string_view stem) {
+      std::vector<Listing> listings;
+      for (const auto& [layer, status] : statuses) {
+        const auto found = status.find(stem);
+        if (found == status.end() || (listings.empty() && found->second.conffiles.empty())) continue;
+        listings.push_back({layer, found->second.version, Notation::dpkg_conffiles, found->second.conffiles, dpkg_status});
+      }
+      return listings;
+    };
     const std::size_t top = root_.layers().size();
 
     std::set<std::string> listed;
@@ -236,7 +250,7 @@ class PackageIndex::Builder {
       std::vector<Listing> listings;
       for (const Version& version : versions) {
         const format::DpkgPackage* package = package_at(stem, version.layer);
-        listings.push_back({version.layer, package == nullptr ? "" : package->version, version.file->text, path});
+        listings.push_back({version.layer, package == nullptr ? "" : package->version, Notation::dpkg_md5sums, version.file->text, path});
       }
       const format::DpkgPackage* now = package_at(stem, top);
       const bool installed = now != nullptr && now->installed;
@@ -250,14 +264,14 @@ class PackageIndex::Builder {
         if (moved || now->version != listings.back().version) continue;
         add_problem({DatabaseProblem::Kind::rewritten, layer_that_removed(path, versions.back().layer), std::string(path),
                      std::string(without_architecture(stem)) + " " + now->version, "the list of checksums is gone, the package is still installed"});
-        add_package("dpkg", stem, *now, listings, Trust::none);
+        add_package("dpkg", *now, {listings, conffiles_of(stem)}, Trust::none);
         continue;
       }
       listed.insert(std::string(stem));
       format::PackageName name;
       if (now != nullptr) name = *now;
       name.name = without_architecture(stem);
-      add_package("dpkg", stem, name, listings, installed || (any_status && !status_visible) ? Trust::self_declared : Trust::none);
+      add_package("dpkg", name, {listings, conffiles_of(stem)}, installed || (any_status && !status_visible) ? Trust::self_declared : Trust::none);
     }
     // Packages without a list of checksums are packages too.
     const auto add_unlisted = [&](const Installed& installed) {
@@ -265,7 +279,7 @@ class PackageIndex::Builder {
         if (!package.installed || listed.contains(package.name) || listed.contains(package.name + ":" + package.architecture)) continue;
         if (listed.contains(key)) continue;
         listed.insert(package.name);
-        index_.packages_.push_back({"dpkg", package.name, package.version, package.architecture, 0, Trust::self_declared});
+        add_package("dpkg", package, {conffiles_of(key)}, Trust::self_declared);
       }
     };
     if (const Installed* status = status_at(top)) add_unlisted(*status);
@@ -286,7 +300,7 @@ class PackageIndex::Builder {
           std::string key = package.name + ":" + package.architecture;
           if (manager == "rpm") key += ":" + package.version;
           if (times[key]++ > 0) return;
-          listings[key].push_back({version.layer, package.version, package.paragraph, path});
+          listings[key].push_back({version.layer, package.version, Notation::apk, package.paragraph, path});
           now[key] = package;
         });
       }
@@ -297,48 +311,65 @@ class PackageIndex::Builder {
         add_problem({DatabaseProblem::Kind::removed, layer_that_removed(path, versions.back().layer), std::string(path), "",
                      fmt::format("the database of {} stands in a lower layer and is gone in the end", manager)});
       }
-      for (const auto& [key, name] : now) add_package(manager, key, name, listings[key], Trust::self_declared);
+      for (const auto& [key, name] : now) add_package(manager, name, {listings[key]}, Trust::self_declared);
     }
   }
 
-  // Follows the listings of one package from the lowest layer to the top. `most`: the most that it can be trusted.
-  void add_package(std::string_view manager, std::string_view, const format::PackageName& name, const std::vector<Listing>& listings, Trust most) {
-    const Listing* good = &listings.front();
+  // What the lists of one package come to, from the lowest layer to the top.
+  struct Followed {
+    const Listing* good = nullptr;  // the list that counts
+    std::vector<const Listing*> earlier;  // those of earlier versions
     bool rewritten = false;
-    std::vector<const Listing*> earlier;
+  };
+
+  Followed follow(const format::PackageName& name, const std::vector<Listing>& listings) {
+    Followed followed;
     for (const Listing& next : listings) {
-      if (&next == good) continue;
-      if (next.version != good->version) {
-        earlier.push_back(good);
-        good = &next;
-        rewritten = false;
-        continue;
+      if (followed.good == nullptr) {
+        followed.good = &next;
+      } else if (next.version != followed.good->version) {
+        followed.earlier.push_back(followed.good);
+        followed.good = &next;
+        followed.rewritten = false;
+      } else if (const std::string what = differences(*followed.good, next); !what.empty()) {
+        followed.rewritten = true;
+        add_problem({DatabaseProblem::Kind::rewritten, next.layer, std::string(next.path), name.name + " " + next.version, what});
       }
-      const std::string what = differences(manager, good->text, next.text);
-      if (what.empty()) continue;
-      rewritten = true;
-      add_problem({DatabaseProblem::Kind::rewritten, next.layer, std::string(next.path), name.name + " " + next.version, what});
+    }
+    return followed;
+  }
+
+  // `lists`: the listings of each list that the package has. `most`: the most that it can be trusted.
+  void add_package(std::string_view manager, const format::PackageName& name, const std::vector<std::vector<Listing>>& lists, Trust most) {
+    std::vector<Followed> all;
+    for (const std::vector<Listing>& listings : lists) {
+      if (!listings.empty()) all.push_back(follow(name, listings));
     }
     Package package;
     package.manager = manager;
     package.name = name.name;
     package.version = name.version;
     package.architecture = name.architecture;
-    package.layer = good->layer;
-    package.trust = rewritten ? Trust::none : std::min(most, good->layer < base_layers_ ? Trust::known_base : Trust::self_declared);
-    if (most == Trust::self_declared && good->layer < base_layers_) package.trust = Trust::known_base;  // what the base says stays true
+    const bool rewritten = std::any_of(all.begin(), all.end(), [](const Followed& list) { return list.rewritten; });
+    package.layer = all.empty() ? 0 : all.front().good->layer;
+    const bool of_base = !all.empty() && std::all_of(all.begin(), all.end(), [&](const Followed& list) { return list.good->layer < base_layers_; });
+    package.trust = rewritten ? Trust::none : std::min(most, of_base ? Trust::known_base : Trust::self_declared);
+    if (most == Trust::self_declared && of_base) package.trust = Trust::known_base;  // what the base says stays true
     const auto number = static_cast<std::uint32_t>(index_.packages_.size());
     index_.packages_.push_back(std::move(package));
+    for (const Followed& list : all) add_records(name, list, number);
+  }
 
+  void add_records(const format::PackageName& name, const Followed& list, std::uint32_t number) {
     // A file that an update left as it was has been known since the list before.
     std::map<std::pair<std::uint64_t, std::string>, std::size_t> known_since;
-    for (const Listing* old : earlier) {
-      read_files(manager, old->text, [&](const PackagedFile& file) {
+    for (const Listing* old : list.earlier) {
+      read_files(*old, [&](const PackagedFile& file) {
         const std::uint64_t key = index_.key_of(canonical_path(file.path));
         if (index_.wanted_.contains(key)) known_since.emplace(std::pair(key, std::string(file.checksum)), old->layer);
       });
     }
-    read_files(manager, good->text, [&](const PackagedFile& file) {
+    read_files(*list.good, [&](const PackagedFile& file) {
       std::string path = canonical_path(file.path);
       if (!diversions_.empty()) {
         const auto diversion = diversions_.find(index_.key_of(path));
@@ -349,7 +380,7 @@ class PackageIndex::Builder {
       Record record;
       record.path = key;
       record.package = number;
-      record.layer = static_cast<std::uint32_t>(good->layer);
+      record.layer = static_cast<std::uint32_t>(list.good->layer);
       if (const auto since = known_since.find(std::pair(key, std::string(file.checksum))); since != known_since.end()) {
         record.layer = static_cast<std::uint32_t>(since->second);
       }

@@ -135,6 +135,31 @@ TEST(PackageIndex, UsesWhatWasDeleted) {
   EXPECT_EQ(Judged({base(), Layer().gone("/var/lib/dpkg/info/.wh.tool.md5sums").gone("/usr/bin/.wh.tool").kept(status_path, "Package: x\nVersion: 1\n")}).rules, Rules{}) << "removed in order";
 }
 
+TEST(PackageIndex, KnowsConfigurationFilesFromTheStatus) {
+  const std::string path = "/etc/init.d/tool";
+  const auto with = [&](std::string_view content, const std::string& version = "1") { return status(version) + "Conffiles:\n " + path + " " + md5_hex(content) + "\n"; };
+  const auto judge = [&](const Layer& lower, const Layer& upper) { return Judged({lower, upper}); };
+  const Layer own = Layer().kept(sums_path, sums("a")).kept(status_path, with("run")).program(path, "run");
+  const Judged as_brought({own});
+  ASSERT_TRUE(as_brought.owner(path));
+  EXPECT_EQ(as_brought.owner(path)->state, State::unmodified);
+  EXPECT_EQ(as_brought.owner(path)->trust, Trust::self_declared);
+  EXPECT_EQ(Judged({Layer().kept(status_path, with("run")).program(path, "run")}).owner(path)->state, State::unmodified) << "a package without checksums of its programs";
+  const Judged changed = judge(own, Layer().program(path, "other"));
+  EXPECT_EQ(changed.owner(path)->state, State::modified);
+  EXPECT_EQ(changed.rules, Rules{}) << "configuration is there to be changed";
+  const Judged forged = judge(own, Layer().kept(status_path, with("other")).program(path, "other"));
+  EXPECT_EQ(forged.owner(path)->trust, Trust::none);
+  EXPECT_EQ(forged.rules, Rules{"integrity.package-database-rewritten"});
+  const Judged added = judge(own, Layer().kept(status_path, with("run") + " /etc/cron.d/x " + md5_hex("x") + "\n").program("/etc/cron.d/x", "x"));
+  EXPECT_EQ(added.rules, Rules{"integrity.package-database-rewritten"});
+  EXPECT_EQ(judge(own, Layer().kept(status_path, with("other", "2")).program(path, "other")).owner(path)->trust, Trust::self_declared) << "an update";
+  EXPECT_EQ(judge(own, Layer().kept(status_path, with("run", "2"))).owner(path)->trust, Trust::self_declared) << "an update that left it alone";
+  EXPECT_EQ(judge(own, Layer().kept(status_path, status("1"))).rules, Rules{}) << "an obsolete one is forgotten";
+  const Layer unpacked = Layer().kept(sums_path, sums("a")).kept(status_path, status("1") + "Conffiles:\n " + path + " newconffile\n");
+  EXPECT_EQ(judge(unpacked, Layer().kept(status_path, with("run")).program(path, "run")).rules, Rules{}) << "configured in a later layer";
+}
+
 TEST(PackageIndex, FollowsDiversions) {
   const std::string diversions = "/usr/bin/tool\n/usr/bin/tool.real\n:\n";
   EXPECT_EQ(Judged({base(), Layer().kept("/var/lib/dpkg/diversions", diversions).program("/usr/bin/tool.real", "a").program("/usr/bin/tool", "wrapper")}).rules, Rules{"integrity.unowned-executable"});

@@ -60,25 +60,46 @@ std::string_view apk_checksum(std::string_view value, std::array<char, 32>& buff
   return size == wanted ? std::string_view(buffer.data(), size) : std::string_view();
 }
 
+// 16 bytes from 32 digits at the begin of `text`, which has as many.
+bool read_md5(std::string_view text, std::array<char, 16>& md5) {
+  for (std::size_t i = 0; i < md5.size(); ++i) {
+    const int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
+    if (high < 0 || low < 0) return false;
+    md5[i] = static_cast<char>(high << 4 | low);
+  }
+  return true;
+}
+
 }  // namespace
 
 std::vector<DpkgPackage> parse_dpkg_status(std::string_view text) {
   std::vector<DpkgPackage> packages;
   DpkgPackage package;
   package.installed = true;
+  bool in_conffiles = false;
   const auto end = [&] {
     if (!package.name.empty()) packages.push_back(std::move(package));
     package = {};
     package.installed = true;
   };
   for_each_line(text, [&](std::string_view line) {
-    if (trim(line).empty()) return end();
-    if (line.front() == ' ' || line.front() == '\t') return;
+    if (trim(line).empty()) {
+      in_conffiles = false;
+      return end();
+    }
+    if (line.front() == ' ' || line.front() == '\t') {
+      if (in_conffiles) package.conffiles = std::string_view(package.conffiles.data(), static_cast<std::size_t>(line.data() + line.size() - package.conffiles.data()));
+      return;
+    }
+    in_conffiles = false;
     if (const auto name = field_of(line, "Package")) package.name = *name;
     else if (const auto version = field_of(line, "Version")) package.version = *version;
     else if (const auto architecture = field_of(line, "Architecture")) package.architecture = *architecture;
     else if (const auto multi = field_of(line, "Multi-Arch")) package.multi_arch_same = *multi == "same";
-    else if (const auto status = field_of(line, "Status")) {
+    else if (const auto lines = field_of(line, "Conffiles")) {
+      in_conffiles = true;
+      package.conffiles = line.substr(line.size());
+    } else if (const auto status = field_of(line, "Status")) {
       // want, error, state: a package whose configuration failed or waits has its files in place.
       package.installed = !status->ends_with(" not-installed") && !status->ends_with(" config-files");
     }
@@ -92,16 +113,34 @@ void read_dpkg_md5sums(std::string_view text, const PackagedFileVisitor& visit) 
   for_each_line(text, [&](std::string_view line) {
     if (line.size() < 35 || line[32] != ' ') return;
     std::array<char, 16> md5;
-    for (std::size_t i = 0; i < md5.size(); ++i) {
-      const int high = hex_value(line[2 * i]), low = hex_value(line[2 * i + 1]);
-      if (high < 0 || low < 0) return;
-      md5[i] = static_cast<char>(high << 4 | low);
-    }
+    if (!read_md5(line, md5)) return;
     std::string_view name = line.substr(34);
     while (name.starts_with("./")) name.remove_prefix(2);
     path.assign(name.starts_with('/') ? "" : "/");
     path += name;
     visit({path, {md5.data(), md5.size()}, 0});
+  });
+}
+
+void read_dpkg_conffiles(std::string_view lines, const PackagedFileVisitor& visit) {
+  for_each_line(lines, [&](std::string_view line) {
+    line = trim(line);
+    // A path may hold blanks; what stands behind it does not.
+    std::string_view checksum;
+    for (bool flag = true; flag;) {
+      const std::size_t blank = line.rfind(' ');
+      if (blank == std::string_view::npos) return;
+      checksum = line.substr(blank + 1);
+      line = trim(line.substr(0, blank));
+      flag = checksum == "obsolete" || checksum == "remove-on-upgrade";
+    }
+    std::array<char, 16> md5;
+    if (!line.starts_with('/') || line.size() < 2) return;
+    if (checksum.size() == 32 && read_md5(checksum, md5)) {
+      visit({line, {md5.data(), md5.size()}, 0});
+    } else {
+      visit({line, {}, 0});
+    }
   });
 }
 

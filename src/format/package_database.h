@@ -3,7 +3,7 @@
 // dpkg keeps a folder (dpkg(1), dpkg-query(1), deb-md5sums(5), dpkg-divert(1)):
 //   status                    paragraphs "Field: value" of all packages, Conffiles among the fields; distroless images have one file a package in status.d
 //   info/<name>[:arch].list   paths, a line each
-//   info/<name>[:arch].md5sums  "<md5>  <path without the first slash>"; configuration files are left out
+//   info/<name>[:arch].md5sums  "<md5>  <path without the first slash>"; configuration files are left out, which stand in the status
 //   diversions                groups of three lines: the path, where it went, the package it was moved out of the way for (":" for the administrator)
 // apk keeps one file (apk-tools, src/database.c), paragraphs of one-letter fields:
 //   P name, V version, A architecture, C checksum of the package, o origin; F: a folder, R: a file in it, a: its owner and mode, Z: its checksum,
@@ -38,11 +38,15 @@ struct PackageName {
 struct DpkgPackage : PackageName {
   bool installed = false;  // "Status: install ok installed" and its like; true where there is no such field (status.d)
   bool multi_arch_same = false;
+  std::string_view conffiles;  // the lines below its Conffiles field, in the text that was parsed
 };
 // One for each paragraph that has a Package field.
 std::vector<DpkgPackage> parse_dpkg_status(std::string_view text);
 
 void read_dpkg_md5sums(std::string_view text, const PackagedFileVisitor& visit);
+// The lines of a Conffiles field, " <path> <md5>[ obsolete]": the files of /etc that the md5sums leave out, as the package brought them. What was unpacked and not
+// yet configured has no checksum.
+void read_dpkg_conffiles(std::string_view lines, const PackagedFileVisitor& visit);
 void read_dpkg_list(std::string_view text, const PackagedFileVisitor& visit);
 
 struct DpkgDiversion {

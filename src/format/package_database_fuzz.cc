@@ -18,7 +18,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   };
   switch (data[0] % 8) {
     case 0:
-      for (const DpkgPackage& package : parse_dpkg_status(text)) total += package.name.size();
+      for (const DpkgPackage& package : parse_dpkg_status(text)) {
+        total += package.name.size();
+        read_dpkg_conffiles(package.conffiles, visit);
+      }
       break;
     case 1: read_dpkg_md5sums(text, visit); break;
     case 2:

@@ -46,6 +46,16 @@ TEST(DpkgStatus, AFieldInADescriptionIsNoField) {
   EXPECT_EQ(packages[0].version, "1");
 }
 
+TEST(DpkgConffiles, GivePathsAndChecksumsOfThatPackageOnly) {
+  const auto packages = parse_dpkg_status(
+      "Package: a\nConffiles:\n /etc/a d41d8cd98f00b204e9800998ecf8427e\n /etc/a b D41D8CD98F00B204E9800998ECF8427E obsolete\n /etc/new newconffile\n relative d41d8cd98f00b204e9800998ecf8427e\n"
+      "Description: x\n /etc/no d41d8cd98f00b204e9800998ecf8427e\n\nPackage: b\n /etc/b d41d8cd98f00b204e9800998ecf8427e\n");
+  ASSERT_EQ(packages.size(), 2u);
+  const std::string empty = "d41d8cd98f00b204e9800998ecf8427e";
+  EXPECT_EQ(files_of(read_dpkg_conffiles, packages[0].conffiles), (std::vector<File>{{"/etc/a", empty, 0}, {"/etc/a b", empty, 0}, {"/etc/new", "", 0}}));
+  EXPECT_EQ(files_of(read_dpkg_conffiles, packages[1].conffiles), std::vector<File>{});
+}
+
 TEST(DpkgChecksums, GivePathsAndRawDigests) {
   const auto files = files_of(read_dpkg_md5sums, "d41d8cd98f00b204e9800998ecf8427e  usr/bin/x y\nD41D8CD98F00B204E9800998ECF8427E  ./usr/z\nshort\nzz1d8cd98f00b204e9800998ecf8427e  bad\n");
   ASSERT_EQ(files.size(), 2u);
@@ -97,7 +107,11 @@ TEST(OsRelease, TheLastValueCountsWithoutItsQuotes) {
 
 TEST(PackageDatabases, EveryPrefixIsRead) {
   const std::string sums = "d41d8cd98f00b204e9800998ecf8427e  usr/bin/x\nd41d8cd98f00b204e9800998ecf8427e  usr/bin/y\n";
-  for (std::size_t size = 0; size <= status.size(); ++size) EXPECT_LE(parse_dpkg_status(status.substr(0, size)).size(), 3u);
+  for (std::size_t size = 0; size <= status.size(); ++size) {
+    const auto packages = parse_dpkg_status(status.substr(0, size));
+    EXPECT_LE(packages.size(), 3u);
+    for (const DpkgPackage& package : packages) EXPECT_LE(files_of(read_dpkg_conffiles, package.conffiles).size(), 1u);
+  }
   for (std::size_t size = 0; size <= sums.size(); ++size) EXPECT_LE(files_of(read_dpkg_md5sums, std::string_view(sums).substr(0, size)).size(), 2u);
   for (std::size_t size = 0; size <= installed.size(); ++size) {
     std::size_t count = 0;
