@@ -54,11 +54,6 @@ std::string reason_of(Reader& reader, const Digest& digest, State state) {
   return why;
 }
 
-std::string warning_of(Reader& reader, const Manifest& manifest) {
-  const auto verdict = reader.verdict(manifest.digest, manifest.ruleset);
-  if (!verdict || verdict->verdict == "clean") return "";
-  return verdict->verdict + ": " + describe(*verdict);
-}
 
 }  // namespace
 
@@ -233,7 +228,11 @@ Result<Resolution> Gate::resolve(const std::string& repository, const std::strin
       served->media_type = manifest.media_type;
       served->bytes = std::make_shared<const std::string>(*bytes);
       served->ruleset = manifest.ruleset;
-      served->warning = warning_of(reader, manifest);
+      served->state = name_of(manifest.state);
+      if (const auto verdict = reader.verdict(manifest.digest, manifest.ruleset)) {
+        served->verdict = verdict->verdict;
+        if (verdict->verdict != "clean") served->warning = verdict->verdict + ": " + describe(*verdict);
+      }
       cacheable = manifest.state == State::released;
       resolution = {Resolution::Kind::found, std::move(served), manifest.digest, ""};
     };
@@ -286,6 +285,7 @@ Result<BlobResolution> Gate::find_blob(const std::string& repository, const Dige
     }
     if (reader.blob_released(known->id, *sha256)) {
       resolution.kind = Resolution::Kind::found;
+      resolution.released = true;
       return;
     }
     if (!viewer.insider) return;

@@ -88,6 +88,7 @@ struct BlobResolution {
   Resolution::Kind kind = Resolution::Kind::unknown;
   Digest digest;  // canonical
   std::uint64_t size = 0;
+  bool released = false;  // found, and for everybody
   std::string why;
 };
 

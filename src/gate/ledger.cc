@@ -1,14 +1,45 @@
 #include "gate/ledger.h"
 
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include "base/hmac.h"
+#include "base/text.h"
+
 namespace lazaret::gate {
 namespace {
 
 constexpr std::size_t most_waiting = 200'000;
 constexpr std::size_t batch = 5'000;
 
+// The digits of an address: IPv4 as four bytes, IPv6 as sixteen; empty for what is none (a Unix socket).
+std::string address_bytes(std::string_view text) {
+  std::uint8_t bytes[16];
+  const std::string address(text);
+  if (::inet_pton(AF_INET, address.c_str(), bytes) == 1) return {reinterpret_cast<const char*>(bytes), 4};
+  if (::inet_pton(AF_INET6, address.c_str(), bytes) == 1) return {reinterpret_cast<const char*>(bytes), 16};
+  return {};
+}
+
 }  // namespace
 
-Ledger::Ledger(store::LedgerStore& store) : store_(store), thread_([this] { write_forever(); }) {}
+std::string network_of(std::string_view address) {
+  if (address.starts_with('~')) return std::string(address.substr(0, address.find('.')));
+  const std::string bytes = address_bytes(address);
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(bytes[i])); };
+  if (bytes.size() == 4) return fmt::format("{}.{}.{}.0/24", byte(0), byte(1), byte(2));
+  if (bytes.empty()) return std::string(address);
+  std::string network = bytes.substr(0, 6) + std::string(10, '\0');
+  char text[INET6_ADDRSTRLEN];
+  return std::string(::inet_ntop(AF_INET6, network.data(), text, sizeof text)) + "/48";
+}
+
+std::string hashed_address(std::string_view key, std::string_view address) {
+  const auto digits = [&](const std::string& text) { return to_hex(as_bytes(hmac_sha256(key, text)).first(8)); };
+  return fmt::format("~{}.{}", digits("network " + network_of(address)), digits("address " + std::string(address)));
+}
+
+Ledger::Ledger(store::LedgerStore& store, std::string address_key) : store_(store), address_key_(std::move(address_key)), thread_([this] { write_forever(); }) {}
 
 Ledger::~Ledger() {
   {
@@ -58,6 +89,12 @@ void Ledger::write_forever() {
     std::vector<store::Pull> some = std::move(pulls_);
     pulls_.clear();
     lock.unlock();
+    // Here and not where requests are answered, since it takes longer than the rest.
+    if (!address_key_.empty()) {
+      for (store::Pull& pull : some) {
+        if (!pull.address.starts_with('~')) pull.address = hashed_address(address_key_, pull.address);
+      }
+    }
     const bool written = store_.append(some).ok();
     lock.lock();
     if (written) {

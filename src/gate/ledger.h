@@ -11,16 +11,26 @@
 #include <thread>
 #include <vector>
 
+#include <string>
+#include <string_view>
+
 #include "store/ledger.h"
 
 namespace lazaret::gate {
+
+// An address that nobody can read who does not have the key, but that stays the same, and so does its network: "~<network>.<address>", each 16 hex digits
+// of HMAC-SHA256. What pulled the same image twice, and what did from one network (/24 or /48), can still be told.
+std::string hashed_address(std::string_view key, std::string_view address);
+// The network of an address, of which households and companies have one: "203.0.113.0/24", "2001:db8:1::/48", "~<network>" of a hashed one.
+std::string network_of(std::string_view address);
 
 // Thread-safe.
 class Ledger {
  public:
   static constexpr std::chrono::milliseconds window{200};
 
-  explicit Ledger(store::LedgerStore& store);
+  // `address_key`: addresses are written down hashed with it; "" as they are.
+  explicit Ledger(store::LedgerStore& store, std::string address_key = "");
   ~Ledger();
 
   // Writes nothing down from now on, for registries that must not know who pulls. Before the first record().
@@ -32,11 +42,13 @@ class Ledger {
   void flush();
   // Entries that could not be written yet and are tried again.
   std::uint64_t waiting() const;
+  store::LedgerStore& store() { return store_; }
 
  private:
   void write_forever();
 
   store::LedgerStore& store_;
+  const std::string address_key_;
   mutable std::mutex mutex_;
   std::condition_variable wake_, written_;
   std::vector<store::Pull> pulls_;

@@ -24,7 +24,7 @@ struct Served {
   std::string media_type;
   std::shared_ptr<const std::string> bytes;
   std::string warning;  // for a Warning header; "" when there is nothing to say
-  std::string ruleset;
+  std::string state, verdict, ruleset;  // for the ledger
 };
 
 // Thread-safe.

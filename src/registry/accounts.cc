@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/digest.h"
 #include "base/file_descriptor.h"
+#include "base/hmac.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "base/time.h"
@@ -28,13 +28,6 @@ constexpr std::string_view robot_prefix = "lzr_", refresh_prefix = "lzf_", acces
 constexpr std::size_t most_proved = 10'000;
 constexpr std::size_t most_password_bytes = 1024;
 constexpr std::size_t least_password_bytes = 8;
-
-std::string hmac(std::string_view key, std::string_view text) {
-  unsigned char value[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), as_bytes(text).data(), text.size(), value, &size);
-  return std::string(reinterpret_cast<const char*>(value), size);
-}
 
 std::string hash_of(std::string_view secret) {
   return sha256(as_bytes(secret)).hex();
@@ -201,7 +194,7 @@ std::optional<Identity> Accounts::by_robot(const Snapshot& known, std::string_vi
 }
 
 std::string Accounts::key_of(std::string_view name, std::string_view password) const {
-  return hmac(memory_key_, fmt::format("{}:{}{}", name.size(), name, password));
+  return hmac_sha256(memory_key_, fmt::format("{}:{}{}", name.size(), name, password));
 }
 
 std::optional<Identity> Accounts::known_log_in(std::string_view name, std::string_view password) {
@@ -353,7 +346,7 @@ Rights Accounts::rights(const Identity& identity, std::string_view repository) c
 }
 
 std::string Accounts::sign(std::string_view text) const {
-  return to_hex(as_bytes(hmac(signing_key_, text)));
+  return to_hex(as_bytes(hmac_sha256(signing_key_, text)));
 }
 
 Accounts::AccessToken Accounts::issue(const Identity& identity, const std::vector<Grant>& wanted) const {

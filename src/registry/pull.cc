@@ -1,6 +1,7 @@
 // Pulling and listing (distribution-spec, "Pull" and "Content Discovery").
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/json_writer.h"
@@ -27,6 +28,28 @@ std::optional<std::size_t> page_size(const net::Request& request, std::size_t mo
   if (error == std::errc::result_out_of_range && end == text->data() + text->size()) return most;
   if (text->empty() || error != std::errc() || end != text->data() + text->size()) return std::nullopt;
   return static_cast<std::size_t>(std::min<std::uint64_t>(value, most));
+}
+
+// What the ledger says of an answer, but for who asked.
+store::Pull pull_of(const gate::Served& served, int status, std::uint64_t bytes) {
+  store::Pull pull;
+  pull.digest = served.digest;
+  pull.manifest = true;
+  pull.status = status;
+  pull.bytes = bytes;
+  pull.state = served.state;
+  pull.verdict = served.verdict;
+  pull.ruleset = served.ruleset;
+  return pull;
+}
+
+store::Pull pull_of(const gate::BlobResolution& blob, int status, std::uint64_t bytes) {
+  store::Pull pull;
+  pull.digest = blob.digest;
+  pull.status = status;
+  pull.bytes = bytes;
+  if (blob.released) pull.state = "released";
+  return pull;
 }
 
 }  // namespace
@@ -64,13 +87,13 @@ void Registry::answer_manifest(const CallPtr& call, const gate::Served& served) 
   if (!served.warning.empty()) add_warning(response, "lazaret: " + served.warning);
   if (net::if_none_match(call->request(), "\"" + digest + "\"")) {
     response.status = 304;
-    record_pull(call, served.digest, true, 304, 0, served.ruleset, true);
+    record_pull(call, pull_of(served, 304, 0));
     return call->respond(std::move(response));
   }
   response.add("Content-Type", served.media_type);
   response.body = served.bytes;
   // A HEAD gives nothing away, so that it is no pull.
-  if (!call->is("HEAD")) record_pull(call, served.digest, true, 200, served.bytes->size(), served.ruleset, true);
+  if (!call->is("HEAD")) record_pull(call, pull_of(served, 200, served.bytes->size()));
   call->respond(std::move(response));
 }
 
@@ -113,7 +136,7 @@ void Registry::get_blob(const CallPtr& call) {
   response.add("Docker-Distribution-API-Version", "registry/2.0");
   if (net::if_none_match(call->request(), etag)) {
     response.status = 304;
-    record_pull(call, blob->digest, false, 304, 0, "", true);
+    record_pull(call, pull_of(*blob, 304, 0));
     return call->respond(std::move(response));
   }
   // Never a Content-Encoding: the bytes are what the digest names.
@@ -147,19 +170,25 @@ void Registry::get_blob(const CallPtr& call) {
   }
   // Written down before the first byte: what comes after can only make it less.
   const int status = response.status;
-  record_pull(call, blob->digest, false, status, length, "", true);
+  record_pull(call, pull_of(*blob, status, length));
   std::uint64_t id = 0;
   {
     const std::lock_guard lock(transfers_mutex_);
     id = next_transfer_++;
     transfers_.emplace(id, Transfer{call->route.repository, *asked, viewer, call->exchange});
   }
-  call->exchange->on_end([this, call, id, status, digest = blob->digest](const net::Outcome& outcome) {
+  call->exchange->on_end([this, call, id, status, length, blob = *blob](const net::Outcome& outcome) {
     {
       const std::lock_guard lock(transfers_mutex_);
       transfers_.erase(id);
     }
-    if (outcome.kind != net::Outcome::Kind::complete) record_pull(call, digest, false, status, outcome.body_bytes, "", false);
+    // Another status: it was refused in the last moment, and none of the blob went out.
+    const bool refused = outcome.status != status;
+    if (outcome.kind == net::Outcome::Kind::complete && !refused) return;
+    store::Pull pull = pull_of(blob, status, refused ? 0 : std::min(outcome.body_bytes, length));
+    pull.complete = false;
+    pull.missing = length - pull.bytes;
+    record_pull(call, std::move(pull));
   });
   // A takedown between the question above and the entry in the list has not seen this transfer.
   const auto still = gate_.find_blob(call->route.repository, *asked, viewer, true);

@@ -134,22 +134,14 @@ net::Response Registry::denial(const CallPtr& call, const Digest& digest, const 
   return response;
 }
 
-void Registry::record_pull(const CallPtr& call, const Digest& digest, bool manifest, int status, std::uint64_t bytes, const std::string& ruleset, bool complete) {
+void Registry::record_pull(const CallPtr& call, store::Pull pull) {
   const net::Request& request = call->request();
-  store::Pull pull;
   pull.at = gate_.now();
   pull.identity = call->caller.name;
   pull.address = request.client;
   pull.agent = std::string(request.header("User-Agent").value_or("").substr(0, 300));
   pull.repository = call->route.repository;
-  if (manifest && !Digest::parse(call->route.reference)) pull.tag = call->route.reference;
-  pull.digest = digest;
-  pull.manifest = manifest;
-  pull.status = status;
-  pull.bytes = bytes;
-  if (manifest) pull.state = "released";
-  pull.ruleset = ruleset;
-  pull.complete = complete;
+  if (pull.manifest && !Digest::parse(call->route.reference)) pull.tag = call->route.reference;
   ledger_.record(std::move(pull));
 }
 

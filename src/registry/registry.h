@@ -72,7 +72,8 @@ class Registry {
   net::Response refusal(const CallPtr& call, const gate::Refusal& refusal, bool blob) const;
   net::Response denial(const CallPtr& call, const Digest& digest, const std::string& why) const;
   static net::Response unavailable(const Error& error);
-  void record_pull(const CallPtr& call, const Digest& digest, bool manifest, int status, std::uint64_t bytes, const std::string& ruleset, bool complete);
+  // Adds who asked, and when.
+  void record_pull(const CallPtr& call, store::Pull pull);
 
   gate::Gate& gate_;
   gate::Ledger& ledger_;

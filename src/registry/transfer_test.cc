@@ -41,6 +41,7 @@ TEST(Transfers, R42_ADownloadThatIsUnderWayIsCut) {
   EXPECT_EQ((*pulls)[0].address, "127.0.0.1");
   EXPECT_FALSE((*pulls)[1].complete);
   EXPECT_LT((*pulls)[1].bytes, image.layers[0].size());
+  EXPECT_EQ((*pulls)[1].bytes + (*pulls)[1].missing, image.layers[0].size());
 }
 
 TEST(Transfers, ADeletedBlobIsCutToo) {
@@ -83,7 +84,23 @@ TEST(Transfers, R43_EveryPullIsWrittenDown) {
     EXPECT_EQ(all[i].repository, "alice/x");
     EXPECT_TRUE(all[i].complete);
     EXPECT_EQ(all[i].ruleset, all[i].manifest ? world.gate().rules() : "");
+    EXPECT_EQ(all[i].verdict, all[i].manifest ? "clean" : "");
+    EXPECT_EQ(all[i].state, "released");
   }
+}
+
+TEST(Transfers, WhatAPublisherReadsBackIsNotWrittenDownAsReleased) {
+  World world;
+  const Image image = clean_image();
+  ASSERT_EQ(world.push("alice/x", "t", "alice", image).status, 201);
+  ASSERT_TRUE(world.gate().decide(*Digest::parse(image.digest()), store::State::held, "admin", "a look").ok());
+  ASSERT_EQ(world.get(at("alice/x", image.digest()), "alice").status, 200);
+  ASSERT_EQ(world.get(blob_at("alice/x", digest_of(image.layers[0])), "alice").status, 200);
+  world.ledger().flush();
+  const auto pulls = *world.ledger_store().find({});
+  ASSERT_EQ(pulls.size(), 2u);
+  EXPECT_EQ(pulls[0].state, "held");
+  EXPECT_EQ(pulls[1].state, "");
 }
 
 TEST(Transfers, R45_ATakedownBesideEverything) {

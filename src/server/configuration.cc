@@ -163,7 +163,7 @@ Result<Configuration> parse_configuration(std::string_view toml, std::string_vie
         {"waiting-requests", number(0, 1'000'000, &gate.waiting_requests)},
         {"upload-hours", number(1, 10'000, [&gate](std::int64_t value) { gate.upload_age = std::chrono::hours(value); })},
         {"blob-hours", number(0, 10'000, [&gate](std::int64_t value) { gate.blob_age = std::chrono::hours(value); })}}},
-      {"ledger", {{"record", flag(c.record_pulls)}}},
+      {"ledger", {{"record", flag(c.record_pulls)}, {"retention-days", number(0, 36'500, &c.retention_days)}, {"hash-addresses", flag(c.hash_addresses)}}},
       {"rehearsal", {{"clock-file", text(c.clock_file)}}},
       {"maintenance", {{"collect-seconds", number(0, 31'536'000, &c.collect_seconds)}}},
   };

@@ -41,6 +41,8 @@ struct Configuration {
 
   // [ledger]
   bool record_pulls = true;
+  std::uint64_t retention_days = 400;  // months of pulls that ended longer ago are forgotten; 0: never
+  bool hash_addresses = false;
 
   // [rehearsal]
   std::string clock_file;  // see server/rehearsal_clock.h; "" for the time of the day

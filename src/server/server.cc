@@ -19,6 +19,7 @@
 #include "audit/image_auditor.h"
 #include "audit/ruleset.h"
 #include "base/file_descriptor.h"
+#include "base/hmac.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "gate/collector.h"
@@ -74,7 +75,7 @@ struct Data {
     auto metadata = store::open_sqlite_metadata_store(folder + "/metadata.sqlite");
     if (!metadata) return metadata.error();
     data.metadata = std::move(*metadata);
-    auto ledger = store::open_sqlite_ledger(folder + "/ledger.sqlite");
+    auto ledger = store::open_sqlite_ledger(folder + "/ledger");
     if (!ledger) return ledger.error();
     data.ledger = std::move(*ledger);
     return data;
@@ -136,7 +137,13 @@ class Running final : public Server {
     auto gate = gate::Gate::open(std::move(parts), configuration.gate, limits_, std::max(2u, jobs));
     if (!gate) return gate.error();
     gate_ = std::move(*gate);
-    ledger_ = std::make_unique<gate::Ledger>(*data_.ledger);
+    std::string address_key;
+    if (configuration.hash_addresses) {
+      auto key = read_or_make_key(configuration.data + "/ledger-key");
+      if (!key) return key.error();
+      address_key = std::move(*key);
+    }
+    ledger_ = std::make_unique<gate::Ledger>(*data_.ledger, std::move(address_key));
     if (!configuration.record_pulls) ledger_->disable();
     if (const auto opened = open_accounts(); !opened) return opened.error();
     registry::RegistryOptions options;
@@ -254,7 +261,7 @@ class Running final : public Server {
   }
 
   void maintain() {
-    std::chrono::steady_clock::time_point collected = std::chrono::steady_clock::now();
+    std::chrono::steady_clock::time_point collected = std::chrono::steady_clock::now(), forget_next = collected;
     std::unique_lock lock(mutex_);
     while (!stopping_) {
       wake_.wait_for(lock, std::chrono::seconds(10), [this] { return stopping_; });
@@ -266,6 +273,11 @@ class Running final : public Server {
       if (configuration_.collect_seconds != 0 && now - collected >= std::chrono::seconds(configuration_.collect_seconds)) {
         collected = now;
         if (const auto done = gate::collect(*gate_); !done) fmt::print(stderr, "lazaret: warning: the collection failed: {}\n", escape(done.error().message));
+      }
+      if (configuration_.retention_days != 0 && now >= forget_next) {
+        forget_next = now + std::chrono::hours(1);
+        const auto done = data_.ledger->forget(gate_->now() - static_cast<store::Time>(configuration_.retention_days) * 86'400'000);
+        if (!done) fmt::print(stderr, "lazaret: warning: old pulls could not be forgotten: {}\n", escape(done.error().message));
       }
       lock.lock();
     }

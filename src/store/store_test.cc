@@ -2,10 +2,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <thread>
+#include <tuple>
 
 #include "store/blob_store.h"
 #include "store/ledger.h"
@@ -488,36 +491,149 @@ TEST(SqliteMetadataStore, KeepsWhatWasWrittenAndRefusesAnotherForm) {
 
 // --- ledger -------------------------------------------------------------------------------------------------------------------
 
+constexpr Time day = 86'400'000;
+constexpr Time march = 1'772'323'200'000;  // 2026-03-01
+
+Pull pull_of(const std::string& digest, Time at, const std::string& identity = "alice") {
+  Pull pull;
+  pull.at = at;
+  pull.identity = identity;
+  pull.address = "192.0.2.1";
+  pull.agent = "docker/20.10";
+  pull.repository = "bad/x";
+  pull.tag = "latest";
+  pull.digest = named(digest);
+  pull.manifest = true;
+  pull.bytes = 77;
+  pull.state = "released";
+  pull.verdict = "clean";
+  pull.ruleset = "r1";
+  return pull;
+}
+
+PullFilter only(const std::string& digest) {
+  PullFilter filter;
+  filter.digest = named(digest);
+  return filter;
+}
+
 TEST(Ledger, KeepsPullsAndFindsThem) {
   const Folder folder;
-  for (const std::string& path : {std::string(), folder.path() + "/ledger.sqlite"}) {
+  for (const std::string& path : {std::string(), folder.path() + "/ledger"}) {
     auto ledger = std::move(*open_sqlite_ledger(path));
-    Pull pull;
-    pull.at = 10;
-    pull.identity = "alice";
-    pull.address = "192.0.2.1";
-    pull.repository = "bad/x";
-    pull.tag = "latest";
-    pull.digest = named("m");
-    pull.manifest = true;
-    pull.bytes = 77;
-    pull.state = "released";
-    Pull other = pull;
-    other.at = 20;
-    other.digest = named("n");
-    other.identity = "";
+    const Pull pull = pull_of("m", march + 10), other = pull_of("n", march + 20, "");
     ASSERT_TRUE(ledger->append({pull, other}));
     EXPECT_EQ(ledger->find({})->size(), 2u);
-    const auto found = ledger->find({.digest = named("m"), .repository = "", .identity = "", .from = 0, .until = 0, .after = 0, .limit = 10});
+    const auto found = ledger->find(only("m"));
     ASSERT_EQ(found->size(), 1u);
-    EXPECT_EQ(found->front().tag, "latest");
-    EXPECT_EQ(found->front().bytes, 77u);
+    const Pull& kept = found->front();
+    EXPECT_EQ(std::tuple(kept.at, kept.identity, kept.address, kept.agent, kept.repository, kept.tag), std::tuple(pull.at, pull.identity, pull.address, pull.agent, pull.repository, pull.tag));
+    EXPECT_EQ(std::tuple(kept.manifest, kept.status, kept.bytes, kept.state, kept.verdict, kept.ruleset, kept.complete, kept.count), std::tuple(true, 200, 77u, "released", "clean", "r1", true, 1u));
     PullFilter late;
-    late.from = 15;
+    late.from = march + 15;
     EXPECT_EQ(ledger->find(late)->size(), 1u);
-    EXPECT_EQ(*ledger->forget(15), 1u);
-    EXPECT_EQ(ledger->find({})->size(), 1u);
+    PullFilter early;
+    early.until = march + 20;
+    EXPECT_EQ(ledger->find(early)->size(), 1u);
+    PullFilter nobody;
+    nobody.identity = "bob";
+    EXPECT_EQ(ledger->find(nobody)->size(), 0u);
+    // Page by page.
+    PullFilter page;
+    page.limit = 1;
+    const auto first = ledger->find(page);
+    ASSERT_EQ(first->size(), 1u);
+    page.after = first->front().id;
+    EXPECT_EQ(ledger->find(page)->front().digest, named("n"));
   }
+}
+
+TEST(Ledger, IsKeptByMonthsThatGoAsAWhole) {
+  const Folder folder;
+  const std::string path = folder.path() + "/ledger";
+  for (int again = 0; again < 2; ++again) {
+    auto ledger = std::move(*open_sqlite_ledger(path));
+    if (again == 0) {
+      ASSERT_TRUE(ledger->append({pull_of("m", march - 1), pull_of("m", march), pull_of("m", march + 31 * day), pull_of("m", march + 70 * day)}));
+    }
+    const auto all = ledger->find({});
+    ASSERT_EQ(all->size(), 4u);
+    EXPECT_TRUE(std::is_sorted(all->begin(), all->end(), [](const Pull& a, const Pull& b) { return a.id < b.id; }));
+    EXPECT_EQ(all->back().at, march + 70 * day);
+  }
+  EXPECT_TRUE(std::filesystem::exists(path + "/2026-02.sqlite"));
+  auto ledger = std::move(*open_sqlite_ledger(path));
+  EXPECT_EQ(*ledger->forget(march - 1), 0u) << "February has not ended before";
+  EXPECT_EQ(*ledger->forget(march + 40 * day), 2u);
+  EXPECT_FALSE(std::filesystem::exists(path + "/2026-02.sqlite"));
+  EXPECT_FALSE(std::filesystem::exists(path + "/2026-03.sqlite"));
+  EXPECT_EQ(ledger->find({})->size(), 2u);
+  // What is told later of a month that went begins it anew.
+  ASSERT_TRUE(ledger->append({pull_of("m", march)}));
+  EXPECT_EQ(ledger->find({})->size(), 3u);
+}
+
+TEST(Ledger, UnderLoadEqualPullsBecomeOneEntry) {
+  auto ledger = std::move(*open_sqlite_ledger(""));
+  std::vector<Pull> many;
+  for (int i = 0; i < 3000; ++i) many.push_back(pull_of(i % 3 == 0 ? "m" : "n", march + i, i % 2 == 0 ? "alice" : "bob"));
+  ASSERT_TRUE(ledger->append(many));
+  const auto entries = ledger->find({});
+  EXPECT_EQ(entries->size(), 4u);
+  std::uint64_t pulls = 0, bytes = 0;
+  for (const Pull& entry : *entries) {
+    pulls += entry.count;
+    bytes += entry.bytes;
+    EXPECT_GE(entry.last - entry.at, 2900);
+  }
+  EXPECT_EQ(pulls, 3000u);
+  EXPECT_EQ(bytes, 3000u * 77);
+}
+
+TEST(Ledger, SumsUpByClient) {
+  auto ledger = std::move(*open_sqlite_ledger(""));
+  Pull cached = pull_of("m", march + 40 * day), blob = pull_of("layer", march + 5, "bob"), end = blob;
+  cached.status = 304;
+  cached.bytes = 0;
+  blob.manifest = end.manifest = false;
+  blob.bytes = 1000;
+  end.at += 7;
+  end.complete = false;
+  end.bytes = 300;
+  end.missing = 700;
+  ASSERT_TRUE(ledger->append({pull_of("m", march), pull_of("m", march + day), cached, blob, end, pull_of("n", march)}));
+  std::map<std::string, PullSummary> by_identity;
+  ASSERT_TRUE(ledger->summarise({named("m"), named("layer")}, 0, march + day, [&](const PullSummary& summary) {
+    PullSummary& all = by_identity[summary.identity];
+    all.first = all.first == 0 ? summary.first : std::min(all.first, summary.first);
+    all.last = std::max(all.last, summary.last);
+    all.pulls += summary.pulls;
+    all.not_modified += summary.not_modified;
+    all.cut += summary.cut;
+    all.late += summary.late;
+    all.bytes += summary.bytes;
+  }));
+  ASSERT_EQ(by_identity.size(), 2u);
+  const PullSummary& alice = by_identity["alice"];
+  EXPECT_EQ(std::tuple(alice.first, alice.last, alice.pulls, alice.not_modified, alice.cut, alice.late, alice.bytes), std::tuple(march, march + 40 * day, 3u, 1u, 0u, 2u, 154u));
+  const PullSummary& bob = by_identity["bob"];
+  EXPECT_EQ(std::tuple(bob.pulls, bob.cut, bob.bytes), std::tuple(1u, 1u, 300u)) << "what did not go out does not count";
+}
+
+TEST(Ledger, CountsPullsOfManifestsByDay) {
+  auto ledger = std::move(*open_sqlite_ledger(""));
+  Pull blob = pull_of("layer", march + 2 * day);
+  blob.manifest = false;
+  ASSERT_TRUE(ledger->append({pull_of("m", march), pull_of("n", march), pull_of("m", march + 2 * day), pull_of("m", march + 40 * day), blob}));
+  const auto counts = ledger->pull_counts(0, 10);
+  ASSERT_EQ(counts->size(), 2u);
+  EXPECT_EQ(counts->front().digest, named("m"));
+  EXPECT_EQ(counts->front().pulls, 3u);
+  EXPECT_EQ(counts->front().last_day, march + 40 * day);
+  const auto since = ledger->pull_counts(march + day, 10);
+  ASSERT_EQ(since->size(), 1u);
+  EXPECT_EQ(since->front().pulls, 2u);
+  EXPECT_EQ(ledger->pull_counts(0, 1)->size(), 1u);
 }
 
 }  // namespace
