@@ -81,9 +81,10 @@ class View final : public detect::ImageView {
 // Makes the report of one image, step by step; finish() reads as the list of them.
 class Merge {
  public:
-  Merge(const Ruleset& ruleset, const Limits& limits, const format::ImageDescription& image,
-        const std::map<std::string, AuditedBlob>& blobs)
-      : ruleset_(ruleset), limits_(limits), image_(image), blobs_(blobs) {
+  // `publisher_files` may be null: they are not wanted.
+  Merge(const Ruleset& ruleset, const Limits& limits, const format::ImageDescription& image, const std::map<std::string, AuditedBlob>& blobs,
+        std::map<Digest, std::vector<PublisherFile>>* publisher_files)
+      : ruleset_(ruleset), limits_(limits), image_(image), blobs_(blobs), publisher_files_(publisher_files) {
     report_.target = image.reference;
     report_.image_digest = image.digest.str();
     report_.image_media_type = image.media_type;
@@ -143,6 +144,9 @@ class Merge {
     const std::size_t base_layers = report_.manifests.back().base.layers;
     const PackageIndex packages(root, base_layers, paths);
     describe(report_.manifests.back(), root, packages);
+    if (publisher_files_ != nullptr) {
+      for (PublisherFile& file : publisher_files(root, packages, base_layers)) (*publisher_files_)[layers[file.layer]->blob_digest].push_back(std::move(file));
+    }
     const auto is_package_file = [&](std::string_view path) { return is_package_text(root, packages, path); };
     shown_.clear();
     const FlowResult flow = follow_image(root, manifest.config, is_package_file, [&](const FlowRun& run) {
@@ -585,6 +589,7 @@ class Merge {
   const Limits& limits_;
   const format::ImageDescription& image_;
   const std::map<std::string, AuditedBlob>& blobs_;
+  std::map<Digest, std::vector<PublisherFile>>* const publisher_files_;
   Report report_;
   std::set<std::string> used_;     // keys of blobs that manifests refer to
   std::set<std::string> counted_;  // diff_ids whose bytes have been counted
@@ -654,7 +659,7 @@ Report ImageAuditor::finish(const format::ImageDescription& image) {
       if (const auto blob = blobs_.find(manifest.layers[i].key); blob != blobs_.end()) blob->second.audit.diff_id = manifest.config.diff_ids[i];
     }
   }
-  Merge merge(*ruleset_, machine_.limits, image, blobs_);
+  Merge merge(*ruleset_, machine_.limits, image, blobs_, wants_publisher_files_ ? &publisher_files_ : nullptr);
   merge.audit_documents();
   for (const format::ManifestDescription& manifest : image.manifests) merge.audit_manifest(manifest);
   merge.add_blobs();

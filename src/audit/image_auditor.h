@@ -10,6 +10,7 @@
 #include "audit/cache.h"
 #include "audit/layer_auditor.h"
 #include "audit/policy.h"
+#include "audit/publisher_files.h"
 #include "audit/report.h"
 #include "base/blob_stream.h"
 #include "format/image.h"
@@ -36,6 +37,11 @@ class ImageAuditor final : public BlobConsumer {
   // The layers of one manifest, lowest first, as they were audited; without those that could not be read. Valid as long as this is.
   std::vector<const LayerAudit*> layers_of(const format::ManifestDescription& manifest) const;
 
+  // Asks finish() to list what the publisher brought along.
+  void want_publisher_files() { wants_publisher_files_ = true; }
+  // By the digest of the blob of their layer; a layer that several manifests share may have a file more than once.
+  const std::map<Digest, std::vector<PublisherFile>>& files_of_publisher() const { return publisher_files_; }
+
   // Blobs whose audit came from the cache.
   std::size_t cached_blobs() const { return cached_; }
 
@@ -47,6 +53,8 @@ class ImageAuditor final : public BlobConsumer {
   std::mutex mutex_;
   std::map<std::string, AuditedBlob> blobs_;  // by BlobOffer::key
   std::size_t cached_ = 0;
+  bool wants_publisher_files_ = false;
+  std::map<Digest, std::vector<PublisherFile>> publisher_files_;
 };
 
 }  // namespace lazaret::audit

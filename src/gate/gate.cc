@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/text.h"
+#include "gate/known_files.h"
 
 namespace lazaret::gate {
 
@@ -44,6 +45,9 @@ std::string reason_of(Reader& reader, const Digest& digest, State state) {
   for (const auto& tombstone : reader.tombstones(TombstoneKind::manifest, digest)) {
     if (tombstone.takedown != 0) why = "taken down: " + tombstone.reason;
     if (tombstone.takedown == 0 && (!verdict || verdict->state != State::condemned)) why = tombstone.reason;
+  }
+  if (state == State::held && verdict && verdict->state == State::released) {
+    if (const auto file = known_file(reader, digest)) why = explain(*file);
   }
   switch (state) {
     case State::pending: return "the audit of this image has not ended";
@@ -497,80 +501,22 @@ Result<void> Gate::decide(const Digest& manifest, State state, const std::string
       // What a verdict alone keeps out comes back with the person's word: the manifest and what it names.
       writer.remove_tombstone(TombstoneKind::manifest, manifest);
       for (const store::Reference& reference : writer.references(manifest)) {
-        if (reference.kind != ReferenceKind::manifest && state == State::released) writer.remove_tombstone(TombstoneKind::blob, reference.digest);
+        if (reference.kind == ReferenceKind::manifest || state != State::released) continue;
+        writer.remove_tombstone(TombstoneKind::blob, reference.digest);
+        if (const auto content = writer.content(reference.digest)) {
+          writer.remove_tombstone(TombstoneKind::diff_id, content->diff_id);
+          if (!content->files.empty()) writer.remove_tombstone(TombstoneKind::files, content->files);
+        }
+        // Nor do its files make another image doubtful any more.
+        writer.remove_file_tombstones(reference.digest);
       }
     }
     settled = settle(writer, manifest, state, actor, why, true);
     return {};
   });
   if (!done) return done.error();
+  forget_buried_files();
   announce(manifest, settled);
-  return {};
-}
-
-Result<std::int64_t> Gate::take_down(const std::string& kind, const std::string& subject, const std::string& actor, const std::string& why) {
-  std::int64_t act = 0;
-  std::vector<Digest> hidden;
-  const auto done = parts_.metadata->write([&](Writer& writer) -> Result<void> {
-    const store::Time at = now();
-    act = writer.add_takedown({0, kind, subject, actor, why, at, 0});
-    if (kind == "publisher") {
-      writer.hide_publisher(subject, act);
-    } else if (kind == "repository") {
-      const auto repository = writer.repository(subject);
-      if (!repository) return Error{ErrorCode::not_found, "there is no repository " + subject};
-      writer.hide_repository(repository->id, act);
-    } else if (kind == "image") {
-      const auto split = subject.find('@');
-      const auto digest = split == std::string::npos ? std::nullopt : Digest::parse(subject.substr(split + 1));
-      const auto repository = writer.repository(subject.substr(0, split));
-      if (!digest || !repository) return Error{ErrorCode::not_found, "there is no image " + subject + "; name it as repository@sha256:..."};
-      const auto sha256 = writer.canonical(*digest);
-      if (!sha256 || !writer.binding(repository->id, *sha256)) return Error{ErrorCode::not_found, "there is no image " + subject};
-      writer.hide_manifest(repository->id, *sha256, act);
-    } else {
-      return Error{ErrorCode::invalid, "what can be taken down is a publisher, a repository or an image"};
-    }
-    hidden = writer.manifests_hidden_by(act);
-    for (const Digest& manifest : hidden) {
-      // Somebody else who pushed the same bytes keeps them unless policy says otherwise.
-      if (!policy_.takedown_takes_shared && writer.manifest_visible_somewhere(manifest)) continue;
-      writer.add_tombstone({TombstoneKind::manifest, manifest, act, why, at});
-      for (const store::Reference& reference : writer.references(manifest)) {
-        if (reference.kind == ReferenceKind::manifest || (!policy_.takedown_takes_shared && writer.blob_released_somewhere(reference.digest))) continue;
-        condemn_blob(writer, reference.digest, act, why);
-      }
-      writer.keep_state(manifest, act);
-      writer.set_state(manifest, State::condemned, rules_, true);
-    }
-    writer.add_event({0, at, "takedown", actor, kind == "publisher" ? "" : subject, "", {}, fmt::format("{} {}: {}", kind, subject, why)});
-    return {};
-  });
-  if (!done) return done.error();
-  served_.forget_all();
-  for (const Digest& manifest : hidden) waiting_.wake(manifest);
-  if (revoked_) revoked_();
-  return act;
-}
-
-Result<void> Gate::undo_takedown(std::int64_t act, const std::string& actor) {
-  const auto done = parts_.metadata->write([&](Writer& writer) -> Result<void> {
-    const auto takedown = writer.takedown(act);
-    if (!takedown || takedown->undone != 0) return Error{ErrorCode::not_found, fmt::format("there is no takedown {} to undo", act)};
-    writer.show(act);
-    writer.remove_tombstones(act);
-    writer.restore_states(act);
-    writer.set_undone(act, now());
-    writer.add_event({0, now(), "takedown-undone", actor, "", "", {}, fmt::format("{} {}", takedown->kind, takedown->subject)});
-    return {};
-  });
-  if (!done) return done.error();
-  served_.forget_all();
-  // What was pushed meanwhile and condemned only for this act has not been judged yet.
-  std::vector<Digest> pending;
-  const auto read = parts_.metadata->read([&](Reader& reader) { pending = reader.manifests_in(State::pending, 1'000'000); });
-  if (!read) return read.error();
-  for (const Digest& digest : pending) enqueue(digest, false);
   return {};
 }
 

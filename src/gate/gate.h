@@ -219,12 +219,19 @@ class Gate {
     // Layers and configs that convict the image by themselves.
     std::set<Digest> bad_blobs;
     std::map<Digest, store::BlobContent> contents;  // of the layers, by blob
+    std::map<Digest, std::vector<store::CarriedFile>> files;
     bool children_pending = false;
   };
   Result<Judgement> audit(const store::Manifest& manifest, const std::string& bytes);
   void weigh_children(store::Reader& reader, const store::Manifest& manifest, Judgement& judgement);
   Result<void> apply(const store::Manifest& manifest, Judgement judgement);
   void condemn_blob(store::Writer& writer, const Digest& blob, std::int64_t act, const std::string& why);
+  // A layer that holds nothing but what others have too, or what packages brought: it is nobody's, and condemning it would hit whoever uses the same base.
+  bool is_common(store::Reader& reader, const Digest& layer);
+  // Makes the files that only these blobs brought known again.
+  void bury_files(store::Writer& writer, const Digest& blob, std::int64_t act, const std::string& why);
+  Result<std::shared_ptr<const std::set<store::FileContent>>> buried_files();
+  void forget_buried_files();
   void hold(const Digest& manifest, const std::string& why);
   void enqueue(const Digest& manifest, bool background);
   void watch();
@@ -251,6 +258,8 @@ class Gate {
     bool late = false;   // held for taking too long
   };
   std::map<Digest, Running> running_;
+  std::shared_ptr<const std::set<store::FileContent>> buried_;  // null: to be read again
+  std::uint64_t buried_version_ = 0;
   bool stopping_ = false;
   std::vector<std::thread> judges_;
   std::thread watcher_;

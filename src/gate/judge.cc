@@ -11,6 +11,7 @@
 #include "base/file_descriptor.h"
 #include "base/text.h"
 #include "gate/gate.h"
+#include "gate/known_files.h"
 
 namespace lazaret::gate {
 
@@ -279,6 +280,7 @@ Result<Gate::Judgement> Gate::audit(const Manifest& manifest, const std::string&
   const format::ImageDescription image = parts_.describe(manifest, bytes, read_blob);
 
   audit::ImageAuditor auditor(parts_.ruleset, *parts_.machine, *parts_.audit_policy, parts_.cache);
+  auditor.want_publisher_files();
   std::set<std::string> offered;
   for (const format::ManifestDescription& description : image.manifests) {
     for (const format::LayerReference& layer : description.layers) {
@@ -319,12 +321,21 @@ Result<Gate::Judgement> Gate::audit(const Manifest& manifest, const std::string&
   if (!policy_.enforce) verdict.state = State::released;
 
   std::map<std::string, Digest> blob_of;  // diff_id -> where it lies
+  std::vector<const audit::LayerAudit*> layers;
+  std::set<std::string> base_layers;
+  for (const audit::Report::Manifest& shown : report.manifests) {
+    for (std::size_t i = 0; i < std::min(shown.base.layers, shown.layers.size()); ++i) base_layers.insert(shown.layers[i].diff_id);
+  }
   for (const format::ManifestDescription& description : image.manifests) {
     for (const audit::LayerAudit* layer : auditor.layers_of(description)) {
       blob_of.emplace(layer->diff_id.str(), layer->blob_digest);
-      judgement.contents[layer->blob_digest] = {layer->diff_id, files_of(*layer)};
+      judgement.contents[layer->blob_digest] = {layer->diff_id, files_of(*layer), base_layers.contains(layer->diff_id.str())};
+      layers.push_back(layer);
     }
   }
+  const auto buried = buried_files();
+  if (!buried) return buried.error();
+  judgement.files = carried_files(auditor, report, layers, parts_.audit_policy->malicious_from, **buried);
   if (report.verdict == audit::Verdict::malicious) {
     for (const audit::Finding& finding : report.findings) {
       if (finding.weight < parts_.audit_policy->malicious_from) continue;
@@ -383,6 +394,7 @@ Result<void> Gate::apply(const Manifest& manifest, Judgement judgement) {
     if (!current) return {};
     judgement.verdict.at = now();
     for (const auto& [blob, content] : judgement.contents) writer.set_content(blob, content);
+    for (const auto& [blob, files] : judgement.files) writer.set_carried_files(blob, files);
     if (current->kind == ManifestKind::index) {
       weigh_children(writer, *current, judgement);
       if (judgement.children_pending && judgement.verdict.state != State::condemned) return {};
@@ -407,6 +419,15 @@ Result<void> Gate::apply(const Manifest& manifest, Judgement judgement) {
     State wanted = judgement.verdict.state;
     std::string reason = judgement.verdict.titles.empty() ? judgement.verdict.verdict : judgement.verdict.titles.front();
     std::int64_t act = 0;
+    // Content that only a publisher brought who was taken down, in a layer of somebody else's.
+    const auto file = known_file(writer, manifest.digest);
+    if (!condemned && file && file->condemns) condemned = {TombstoneKind::files, {}, file->takedown, explain(*file), 0};
+    if (!condemned && file && wanted == State::released) {
+      wanted = State::held;
+      reason = explain(*file);
+      // So that undoing the act has it judged again.
+      writer.keep_state(manifest.digest, file->takedown);
+    }
     if (condemned && wanted != State::condemned) {
       wanted = State::condemned;
       act = condemned->takedown;

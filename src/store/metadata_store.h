@@ -9,6 +9,7 @@
 // restores exactly what it hid.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -101,6 +102,26 @@ struct Verdict {
 struct BlobContent {
   Digest diff_id;  // of the decoded bytes
   Digest files;    // of the names and contents of its files, in order of names: the same for any tar that unpacks to the same; empty without files
+  bool base = false;  // a layer of a known base image
+};
+
+// The first half of a file's sha256.
+using FileContent = std::array<std::uint8_t, 16>;
+
+// A program or script that a publisher brought along in a layer, or a file in which something was found that convicts its image.
+struct CarriedFile {
+  FileContent content{};
+  std::string path;
+  bool convicts = false;
+  bool claimed = false;  // a package of the image says that it is as it brought it
+};
+
+// What makes a file known again in another layer of another image.
+struct FileTombstone {
+  FileContent content{};
+  std::int64_t takedown = 0;  // the act that set it
+  std::string path, reason;   // where it was, and why that was taken down
+  bool condemns = false;      // otherwise an image that has it is held, for a person to look
 };
 
 // What keeps condemned content out, whatever it is called or packed in. `diff_id` and `files` as in BlobContent.
@@ -188,6 +209,13 @@ class Reader {
   virtual std::optional<Verdict> verdict(const Digest& manifest, std::string_view ruleset) = 0;
   virtual std::vector<Tombstone> tombstones(TombstoneKind kind, const Digest& value) = 0;
   virtual bool has_tombstones(TombstoneKind kind) = 0;
+  virtual std::vector<CarriedFile> carried_files(const Digest& blob) = 0;
+  // Something that is released and not hidden has this file in a layer.
+  virtual bool file_released_somewhere(const FileContent& content) = 0;
+  // Of files that the blob carries; those that condemn first.
+  virtual std::vector<FileTombstone> file_tombstones(const Digest& blob) = 0;
+  // All files that are known again.
+  virtual std::vector<FileContent> buried_files() = 0;
   virtual std::optional<Takedown> takedown(std::int64_t id) = 0;
   // The act, not undone, that took down this publisher, repository or image.
   virtual std::optional<Takedown> takedown_of(std::string_view kind, std::string_view subject) = 0;
@@ -227,7 +255,13 @@ class Writer : public Reader {
 
   virtual void put_verdict(const Verdict& verdict) = 0;
   virtual void add_tombstone(const Tombstone& tombstone) = 0;
+  // Those of files too.
   virtual void remove_tombstones(std::int64_t takedown) = 0;
+  // In place of what was known of the blob.
+  virtual void set_carried_files(const Digest& blob, const std::vector<CarriedFile>& files) = 0;
+  virtual void add_file_tombstone(const FileTombstone& tombstone) = 0;
+  // Of files that the blob carries.
+  virtual void remove_file_tombstones(const Digest& blob) = 0;
   // The one that a verdict set.
   virtual void remove_tombstone(TombstoneKind kind, const Digest& value) = 0;
   // Returns its id.

@@ -4,6 +4,7 @@
 // loss of power. Statements are compiled once for each connection. A store in memory has one connection for everything.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <mutex>
 #include <unordered_map>
 
@@ -35,7 +36,7 @@ CREATE TABLE IF NOT EXISTS binding (repository INTEGER NOT NULL, digest TEXT NOT
 CREATE INDEX IF NOT EXISTS binding_digest ON binding (digest);
 CREATE INDEX IF NOT EXISTS binding_publisher ON binding (publisher);
 CREATE TABLE IF NOT EXISTS blob (digest TEXT PRIMARY KEY, size INTEGER NOT NULL, created INTEGER NOT NULL,
-  diff_id TEXT NOT NULL DEFAULT '', files TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+  diff_id TEXT NOT NULL DEFAULT '', files TEXT NOT NULL DEFAULT '', base INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blob_link (repository INTEGER NOT NULL, digest TEXT NOT NULL, publisher TEXT NOT NULL, at INTEGER NOT NULL,
   takedown INTEGER NOT NULL, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS blob_link_digest ON blob_link (digest);
@@ -53,6 +54,12 @@ CREATE TABLE IF NOT EXISTS verdict (digest TEXT NOT NULL, ruleset TEXT NOT NULL,
 CREATE TABLE IF NOT EXISTS tombstone (kind INTEGER NOT NULL, value TEXT NOT NULL, takedown INTEGER NOT NULL, reason TEXT NOT NULL,
   at INTEGER NOT NULL, PRIMARY KEY (kind, value, takedown)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tombstone_takedown ON tombstone (takedown) WHERE takedown <> 0;
+CREATE TABLE IF NOT EXISTS carried_file (content BLOB NOT NULL, blob TEXT NOT NULL, path TEXT NOT NULL, convicts INTEGER NOT NULL, claimed INTEGER NOT NULL,
+  PRIMARY KEY (content, blob)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS carried_file_blob ON carried_file (blob);
+CREATE TABLE IF NOT EXISTS file_tombstone (content BLOB NOT NULL, takedown INTEGER NOT NULL, path TEXT NOT NULL, reason TEXT NOT NULL,
+  condemns INTEGER NOT NULL, PRIMARY KEY (content, takedown)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS file_tombstone_takedown ON file_tombstone (takedown);
 CREATE TABLE IF NOT EXISTS takedown (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, subject TEXT NOT NULL, actor TEXT NOT NULL,
   reason TEXT NOT NULL, at INTEGER NOT NULL, undone INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS kept_state (takedown INTEGER NOT NULL, digest TEXT NOT NULL, state INTEGER NOT NULL, ruleset TEXT NOT NULL,
@@ -63,6 +70,12 @@ CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEG
 )sql";
 
 Digest digest_of(std::string_view text) { return Digest::parse(text).value_or(Digest()); }
+
+FileContent content_of(Bytes bytes) {
+  FileContent content{};
+  std::copy_n(bytes.begin(), std::min(bytes.size(), content.size()), content.begin());
+  return content;
+}
 
 // A connection with its statements.
 class Connection {
@@ -244,11 +257,11 @@ class Session final : public Writer {
         .has_value();
   }
   std::optional<BlobContent> content(const Digest& blob) override {
-    return first<BlobContent>("SELECT diff_id, files FROM blob WHERE digest = ? AND diff_id <> ''",
-                              [](const SqliteStatement& row) { return BlobContent{digest_of(row.text(0)), digest_of(row.text(1))}; }, blob);
+    return first<BlobContent>("SELECT diff_id, files, base FROM blob WHERE digest = ? AND diff_id <> ''",
+                              [](const SqliteStatement& row) { return BlobContent{digest_of(row.text(0)), digest_of(row.text(1)), row.integer(2) != 0}; }, blob);
   }
   void set_content(const Digest& blob, const BlobContent& content) override {
-    run("UPDATE blob SET diff_id = ?, files = ? WHERE digest = ?", content.diff_id, content.files, blob);
+    run("UPDATE blob SET diff_id = ?, files = ?, base = ? WHERE digest = ?", content.diff_id, content.files, std::int64_t{content.base}, blob);
   }
   bool blob_in_use(std::int64_t repository, const Digest& digest) override {
     return first<std::int64_t>("SELECT 1 FROM reference r JOIN binding b ON b.repository = ? AND b.digest = r.manifest WHERE r.digest = ? LIMIT 1",
@@ -264,7 +277,10 @@ class Session final : public Writer {
   void add_blob(const Digest& digest, std::uint64_t size, Time at) override {
     run("INSERT INTO blob (digest, size, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", digest, static_cast<std::int64_t>(size), at);
   }
-  void remove_blob(const Digest& digest) override { run("DELETE FROM blob WHERE digest = ?", digest); }
+  void remove_blob(const Digest& digest) override {
+    run("DELETE FROM blob WHERE digest = ?", digest);
+    run("DELETE FROM carried_file WHERE blob = ?", digest);
+  }
   void link_blob(std::int64_t repository, const Digest& digest, const Binding& binding) override {
     run("INSERT INTO blob_link (repository, digest, publisher, at, takedown) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at", repository,
         digest, binding.publisher, binding.at, binding.takedown);
@@ -332,7 +348,50 @@ class Session final : public Writer {
     run("INSERT INTO tombstone (kind, value, takedown, reason, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", static_cast<std::int64_t>(tombstone.kind),
         tombstone.value, tombstone.takedown, tombstone.reason, tombstone.at);
   }
-  void remove_tombstones(std::int64_t takedown) override { run("DELETE FROM tombstone WHERE takedown = ? AND takedown <> 0", takedown); }
+  void remove_tombstones(std::int64_t takedown) override {
+    run("DELETE FROM tombstone WHERE takedown = ? AND takedown <> 0", takedown);
+    run("DELETE FROM file_tombstone WHERE takedown = ?", takedown);
+  }
+  std::vector<CarriedFile> carried_files(const Digest& blob) override {
+    return all<CarriedFile>("SELECT content, path, convicts, claimed FROM carried_file WHERE blob = ? ORDER BY content",
+                            [](const SqliteStatement& row) {
+                              return CarriedFile{content_of(row.blob(0)), std::string(row.text(1)), row.integer(2) != 0, row.integer(3) != 0};
+                            },
+                            blob);
+  }
+  bool file_released_somewhere(const FileContent& content) override {
+    return first<std::int64_t>("SELECT 1 FROM carried_file f JOIN reference r ON r.digest = f.blob AND r.kind <> 2 JOIN binding b ON b.digest = r.manifest"
+                               " JOIN manifest m ON m.digest = b.digest WHERE f.content = ? AND b.takedown = 0 AND m.state = 1 LIMIT 1",
+                               read_integer, Bytes(content))
+        .has_value();
+  }
+  std::vector<FileTombstone> file_tombstones(const Digest& blob) override {
+    return all<FileTombstone>(
+        "SELECT t.content, t.takedown, t.path, t.reason, t.condemns FROM carried_file f CROSS JOIN file_tombstone t ON t.content = f.content WHERE f.blob = ?"
+        " ORDER BY t.condemns DESC, t.takedown, t.content",
+        [](const SqliteStatement& row) {
+          return FileTombstone{content_of(row.blob(0)), row.integer(1), std::string(row.text(2)), std::string(row.text(3)), row.integer(4) != 0};
+        },
+        blob);
+  }
+  std::vector<FileContent> buried_files() override {
+    return all<FileContent>("SELECT DISTINCT content FROM file_tombstone", [](const SqliteStatement& row) { return content_of(row.blob(0)); });
+  }
+  void set_carried_files(const Digest& blob, const std::vector<CarriedFile>& files) override {
+    run("DELETE FROM carried_file WHERE blob = ?", blob);
+    for (const CarriedFile& file : files) {
+      run("INSERT INTO carried_file (content, blob, path, convicts, claimed) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET convicts = MAX(convicts, excluded.convicts)",
+          Bytes(file.content), blob, file.path, std::int64_t{file.convicts}, std::int64_t{file.claimed});
+    }
+  }
+  void add_file_tombstone(const FileTombstone& tombstone) override {
+    run("INSERT INTO file_tombstone (content, takedown, path, reason, condemns) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET condemns = MAX(condemns, excluded.condemns)",
+        Bytes(tombstone.content), tombstone.takedown, tombstone.path, tombstone.reason, std::int64_t{tombstone.condemns});
+  }
+  void remove_file_tombstones(const Digest& blob) override {
+    run("DELETE FROM file_tombstone WHERE content IN (SELECT content FROM carried_file WHERE blob = ?)", blob);
+  }
   void remove_tombstone(TombstoneKind kind, const Digest& value) override {
     run("DELETE FROM tombstone WHERE kind = ? AND value = ? AND takedown = 0", static_cast<std::int64_t>(kind), value);
   }
