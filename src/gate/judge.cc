@@ -421,8 +421,8 @@ Result<void> Gate::apply(const Manifest& manifest, Judgement judgement) {
     std::int64_t act = 0;
     // Content that only a publisher brought who was taken down, in a layer of somebody else's.
     const auto file = known_file(writer, manifest.digest);
-    if (!condemned && file && file->condemns) condemned = {TombstoneKind::files, {}, file->takedown, explain(*file), 0};
-    if (!condemned && file && wanted == State::released) {
+    if (!condemned && file && file->condemns && policy_.enforce) condemned = {TombstoneKind::files, {}, file->takedown, explain(*file), 0};
+    if (!condemned && file && wanted == State::released && policy_.enforce) {
       wanted = State::held;
       reason = explain(*file);
       // So that undoing the act has it judged again.
