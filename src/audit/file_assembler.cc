@@ -12,8 +12,8 @@ constexpr std::uint64_t small_buffer = 64 << 10;
 }  // namespace
 
 struct FileAssembler::Buffer {
-  Buffer(std::uint64_t capacity, std::uint64_t reserve, ByteBudget* budget_in) : charged(capacity), budget(budget_in) {
-    if (budget != nullptr) budget->take(charged);
+  // The budget has been asked already.
+  Buffer(std::uint64_t capacity, std::uint64_t reserve, const FileMemory& memory) : bytes(memory.arena), charged(capacity), budget(memory.budget) {
     bytes.reserve(static_cast<std::size_t>(reserve));
   }
   ~Buffer() {
@@ -28,14 +28,8 @@ struct FileAssembler::Buffer {
   ByteBudget* const budget;
 };
 
-FileAssembler::FileAssembler(std::uint64_t whole_limit, std::uint64_t window, std::uint64_t overlap,
-                             ByteBudget* budget, Sink sink, std::function<void()> before_waiting)
-    : whole_limit_(whole_limit),
-      window_(window),
-      overlap_(overlap),
-      budget_(budget),
-      sink_(std::move(sink)),
-      before_waiting_(std::move(before_waiting)) {}
+FileAssembler::FileAssembler(std::uint64_t whole_limit, std::uint64_t window, std::uint64_t overlap, FileMemory memory, Sink sink)
+    : whole_limit_(whole_limit), window_(window), overlap_(overlap), memory_(memory), sink_(std::move(sink)) {}
 
 void FileAssembler::begin(std::uint64_t size) {
   expected_ = size;
@@ -48,8 +42,11 @@ void FileAssembler::begin(std::uint64_t size) {
 }
 
 void FileAssembler::start_buffer(std::uint64_t capacity, std::uint64_t reserve) {
-  if (before_waiting_) before_waiting_();
-  buffer_ = std::make_shared<Buffer>(capacity, reserve, budget_);
+  if (memory_.budget != nullptr && !memory_.budget->try_take(capacity)) {
+    if (before_waiting_) before_waiting_();
+    memory_.budget->take(capacity);
+  }
+  buffer_ = std::make_shared<Buffer>(capacity, reserve, memory_);
 }
 
 void FileAssembler::add(Bytes piece, const std::shared_ptr<const void>& owner) {
@@ -96,6 +93,7 @@ void FileAssembler::append(Bytes piece) {
     }
     const auto part = piece.first(static_cast<std::size_t>(std::min<std::uint64_t>(room, piece.size())));
     buffer_->bytes.append(part, static_cast<std::size_t>(buffer_->charged));
+    if (when_copied_) when_copied_(part);
     piece = piece.subspan(part.size());
   }
 }
@@ -111,7 +109,7 @@ void FileAssembler::emit_window(bool last) {
   const std::uint64_t size = full->bytes.size();
   const Bytes bytes = full->bytes.view();
   // Given away before the next buffer is asked for: whoever waits for the budget must not hold a part of it.
-  sink_({bytes, offset_, first_, last, std::move(full)});
+  sink_({bytes, offset_, first_, last, std::move(full), true});
   first_ = false;
   if (last) return;
   offset_ += size - tail.size();

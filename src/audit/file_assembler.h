@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "audit/file_arena.h"
 #include "base/bytes.h"
 #include "base/threads.h"
 
@@ -19,16 +20,26 @@ struct FileContent {
   std::uint64_t offset = 0;    // of `bytes` in the file
   bool first = true, last = true;
   std::shared_ptr<const void> owner;  // keeps `bytes` alive; null when they are valid during the call only
+  bool copied = false;                // out of the pieces, into a buffer
+};
+
+// What the assemblers of a machine share. All members may be null.
+struct FileMemory {
+  ByteBudget* budget = nullptr;  // charged for buffers for as long as their owners live
+  FileArena* arena = nullptr;    // where large buffers come from
 };
 
 class FileAssembler {
  public:
   using Sink = std::function<void(FileContent)>;
 
-  // `budget` (may be null) is charged for buffers for as long as their owners live. It must outlive them. `before_waiting` (may be empty) is
-  // called before the budget is asked for a buffer, which may block: whoever waits must let go of what others wait for.
-  FileAssembler(std::uint64_t whole_limit, std::uint64_t window, std::uint64_t overlap, ByteBudget* budget, Sink sink,
-                std::function<void()> before_waiting = nullptr);
+  // What `memory` points to must outlive the buffers' owners.
+  FileAssembler(std::uint64_t whole_limit, std::uint64_t window, std::uint64_t overlap, FileMemory memory, Sink sink);
+
+  // Called before the budget makes the caller wait: whoever waits must let go of what others wait for.
+  void before_waiting(std::function<void()> what) { before_waiting_ = std::move(what); }
+  // Called with the bytes of a file that are copied, each once and in their order.
+  void when_copied(std::function<void(Bytes)> what) { when_copied_ = std::move(what); }
 
   // `size`: expected size, ~0 when unknown. Only a hint.
   void begin(std::uint64_t size);
@@ -43,9 +54,10 @@ class FileAssembler {
   void emit_window(bool last);
 
   const std::uint64_t whole_limit_, window_, overlap_;
-  ByteBudget* const budget_;
+  const FileMemory memory_;
   const Sink sink_;
-  const std::function<void()> before_waiting_;
+  std::function<void()> before_waiting_;
+  std::function<void(Bytes)> when_copied_;
   std::uint64_t expected_ = 0;
   std::uint64_t offset_ = 0;  // of the buffer's first byte in the file
   bool first_ = true, windowed_ = false;

@@ -19,12 +19,19 @@ struct Window {
 std::vector<Window> assemble(std::uint64_t expected, const std::vector<std::string>& pieces, std::uint64_t whole = 100, std::uint64_t window = 40,
                              std::uint64_t overlap = 8) {
   std::vector<Window> windows;
-  FileAssembler assembler(whole, window, overlap, nullptr, [&](const FileContent& content) {
+  FileAssembler assembler(whole, window, overlap, FileMemory{}, [&](const FileContent& content) {
     windows.push_back({std::string(as_text(content.bytes)), content.offset, content.first, content.last});
   });
+  std::string copied;
+  assembler.when_copied([&](Bytes bytes) { copied += as_text(bytes); });
   assembler.begin(expected);
-  for (const std::string& piece : pieces) assembler.add(as_bytes(piece), nullptr);
+  std::string all;
+  for (const std::string& piece : pieces) {
+    assembler.add(as_bytes(piece), nullptr);
+    all += piece;
+  }
   assembler.end();
+  EXPECT_EQ(copied, all);
   return windows;
 }
 
@@ -44,7 +51,11 @@ TEST(FileAssembler, AnEmptyFileIsOneEmptyContent) {
 TEST(FileAssembler, APieceWithAnOwnerIsNotCopied) {
   const auto owner = std::make_shared<std::string>("whole file");
   const std::uint8_t* seen = nullptr;
-  FileAssembler assembler(100, 40, 8, nullptr, [&](const FileContent& content) { seen = content.bytes.data(); });
+  FileAssembler assembler(100, 40, 8, FileMemory{}, [&](const FileContent& content) {
+    seen = content.bytes.data();
+    EXPECT_FALSE(content.copied);
+  });
+  assembler.when_copied([](Bytes) { FAIL(); });
   assembler.begin(owner->size());
   assembler.add(as_bytes(*owner), owner);
   assembler.end();
@@ -74,7 +85,7 @@ TEST(FileAssembler, WindowsOverlapAndLeaveNothingOut) {
 
 TEST(FileAssembler, AHoleOfExabytesIsBounded) {
   std::uint64_t bytes = 0;
-  FileAssembler assembler(100, 40, 8, nullptr, [&](const FileContent& content) { bytes += content.bytes.size(); });
+  FileAssembler assembler(100, 40, 8, FileMemory{}, [&](const FileContent& content) { bytes += content.bytes.size(); });
   assembler.begin(~0ull >> 1);
   assembler.add_zeros(~0ull >> 1);
   assembler.end();
@@ -84,11 +95,12 @@ TEST(FileAssembler, AHoleOfExabytesIsBounded) {
 // Blobs of unknown size once moved up in steps, each holding what the others waited for: four large ones at a time never ended.
 TEST(FileAssembler, SeveralOfUnknownSizeEndWithASmallBudget) {
   ByteBudget budget(2 << 20);
+  FileArena arena(2 << 20);
   std::atomic<std::uint64_t> seen{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
-      FileAssembler assembler(1 << 20, 256 << 10, 4096, &budget, [&](const FileContent& content) { seen += content.bytes.size(); });
+      FileAssembler assembler(1 << 20, 256 << 10, 4096, FileMemory{&budget, &arena}, [&](const FileContent& content) { seen += content.bytes.size(); });
       const std::string piece(10'000, 'x');
       assembler.begin(~0ull);
       for (int k = 0; k < 90; ++k) assembler.add(as_bytes(piece), nullptr);

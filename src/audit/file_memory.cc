@@ -11,8 +11,15 @@ namespace lazaret::audit {
 namespace {
 
 constexpr std::size_t huge_page = 2 << 20;
+constexpr std::size_t arena_bytes = 64 << 10;  // from here on an arena is asked
 
-std::uint8_t* allocate(std::size_t bytes) {
+}  // namespace
+
+FileBytes::Memory FileBytes::allocate(std::size_t bytes, FileArena* arena) {
+  if (arena != nullptr && bytes >= arena_bytes) {
+    if (std::uint8_t* const memory = arena->allocate(bytes)) return Memory(memory, Free{arena});
+    arena->trim();  // what it holds for nobody makes room for this
+  }
   const bool large = bytes >= huge_page;
   void* const memory = large ? std::aligned_alloc(huge_page, (bytes + huge_page - 1) / huge_page * huge_page) : std::malloc(std::max<std::size_t>(bytes, 1));
   if (memory == nullptr) throw std::bad_alloc();
@@ -21,14 +28,12 @@ std::uint8_t* allocate(std::size_t bytes) {
   if (large) {
     [[maybe_unused]] const int refused = madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE);
   }
-  return static_cast<std::uint8_t*>(memory);
+  return Memory(static_cast<std::uint8_t*>(memory), Free{});
 }
-
-}  // namespace
 
 void FileBytes::reserve(std::size_t capacity) {
   if (capacity <= capacity_) return;
-  std::unique_ptr<std::uint8_t[], Free> memory(allocate(capacity));
+  Memory memory = allocate(capacity, arena_);
   if (size_ > 0) std::memcpy(memory.get(), memory_.get(), size_);
   memory_ = std::move(memory);
   capacity_ = capacity;

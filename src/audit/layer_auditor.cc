@@ -10,6 +10,7 @@
 
 #include "audit/file_assembler.h"
 #include "audit/file_auditor.h"
+#include "audit/layer_hashes.h"
 #include "audit/layer_names.h"
 #include "audit/paths.h"
 #include "audit/unpack.h"
@@ -27,6 +28,9 @@ constexpr std::size_t chunk_bytes = AuditMachine::chunk_bytes;
 constexpr std::size_t batch_bytes = 1 << 20;
 constexpr std::size_t batch_files = 256;
 constexpr std::size_t diagnostics_of_a_kind = 16;
+// Large files whose md5 is made at once (hash_each.h), and how long they wait for others when no bytes come.
+constexpr std::size_t group_files = 8, group_bytes = 48 << 20;
+constexpr std::chrono::milliseconds group_wait{20};
 
 // Decoded bytes. The buffer goes back to the pool when the last file in it has been audited.
 struct Chunk {
@@ -62,9 +66,11 @@ class LayerAuditor::Impl final : private format::TarHandler {
         done_(std::move(done)),
         chunk_buffers_(machine.chunks),
         chunks_(64),
-        assembler_(limits_.whole_file_bytes, limits_.file_window_bytes, limits_.file_window_overlap, &machine.buffers,
-                   [this](FileContent content) { take(std::move(content)); }, [this] { submit_batch(); }),
+        assembler_(limits_.whole_file_bytes, limits_.file_window_bytes, limits_.file_window_overlap, FileMemory{&machine.buffers, &machine.arena},
+                   [this](FileContent content) { take(std::move(content)); }),
         tar_(limits_, *this) {
+    assembler_.before_waiting([this] { submit_all(); });
+    assembler_.when_copied([this](Bytes bytes) { hashes_.add_to_file(bytes); });
     splitter_ = std::thread([this] { split(); });
   }
 
@@ -104,9 +110,10 @@ class LayerAuditor::Impl final : private format::TarHandler {
     chunks_.close();
     splitter_.join();
     wait_for_workers();
+    machine_.arena.trim_idle();
 
     audit_.blob_digest = blob_hasher_.finish();
-    audit_.diff_id = diff_hasher_.finish();
+    audit_.diff_id = hashes_.finish_layer();
     collect(std::move(failure));
     done_(std::move(audit_));
   }
@@ -187,9 +194,13 @@ class LayerAuditor::Impl final : private format::TarHandler {
   // --- on the splitter's thread ---------------------------------------------------------------------------------------------
   void split() {
     bool decided = false;
-    while (auto chunk = chunks_.pop()) {
+    for (;;) {
+      // Files that wait for others hold memory that another layer may need.
+      if (!group_.empty() && !chunks_.ready_within(group_wait)) submit_group();
+      auto chunk = chunks_.pop();
+      if (!chunk) break;
       const Bytes bytes = (*chunk)->view();
-      diff_hasher_.update(bytes);
+      hashes_.begin_chunk(bytes);
       audit_.decoded_size += bytes.size();
       if (!decided) {
         decided = true;
@@ -202,6 +213,8 @@ class LayerAuditor::Impl final : private format::TarHandler {
       } else {
         assembler_.add(bytes, current_);
       }
+      hash_pending();
+      hashes_.end_chunk();
       current_.reset();
       // Files that wait in a batch keep their chunk: without this, a layer whose every chunk has one small file among folders would hold all
       // chunks there are and wait for the next.
@@ -219,7 +232,7 @@ class LayerAuditor::Impl final : private format::TarHandler {
       assembler_.end();
       end_stream();
     }
-    submit_batch();
+    submit_all();
   }
 
   // A blob that is not a tar (a chart, an attestation, anything) is audited as one file.
@@ -306,6 +319,10 @@ class LayerAuditor::Impl final : private format::TarHandler {
       task.file.content_digest = content_slot_;
       task.file.md5_wanted = md5_wanted_;
       task.file.sha1_wanted = sha1_wanted_;
+      if (content.copied) {
+        task.file.sha256 = hashes_.finish_file();
+        if (md5_wanted_) return add_to_group(std::move(task));
+      }
     } else {
       if (content.first) {
         begin_large_file(task.file);
@@ -314,13 +331,12 @@ class LayerAuditor::Impl final : private format::TarHandler {
       // Windows overlap; the hash and the stream get every byte once.
       const std::uint64_t end = content.offset + content.bytes.size();
       const Bytes fresh = content.bytes.last(static_cast<std::size_t>(end - large_fed_));
-      large_hasher_.update(fresh);
       if (md5_wanted_) large_md5_.update(fresh);
       if (sha1_wanted_) large_sha1_.update(fresh);
       if (stream_ != nullptr) stream_->feed(fresh);
       large_fed_ = end;
       if (content.last) {
-        const Digest digest = large_hasher_.finish();
+        const Digest digest = hashes_.finish_file();
         if (content_slot_ != nullptr) *content_slot_ = content_digest(digest);
         if (md5_wanted_ || sha1_wanted_) {
           FileDigest& known = audit_.digests.emplace_back();
@@ -377,55 +393,91 @@ class LayerAuditor::Impl final : private format::TarHandler {
     if (pending_bytes_ >= batch_bytes || pending_.size() >= batch_files) submit_batch();
   }
 
-  // All at once is faster than each when it is looked at (hash_each.h).
-  static void hash_files(std::vector<Task>& tasks) {
-    std::vector<Bytes> contents;
-    std::vector<Task*> whole;
-    for (Task& task : tasks) {
-      if (!task.side_content.empty() || task.file.content.size() != task.file.file_size) continue;
-      contents.push_back(task.file.content);
-      whole.push_back(&task);
+  // The hashes of files that lie in the chunk at hand: while it is, they cost little (layer_hashes.h).
+  void hash_pending() {
+    for (Task& task : pending_) {
+      const bool whole = task.side_content.empty() && task.file.content.size() == task.file.file_size;
+      if (whole && task.file.sha256.empty()) task.file.sha256 = hashes_.hash_file(task.file.content);
     }
-    std::vector<Digest> digests(contents.size());
-    hash_each(HashAlgorithm::sha256, contents, digests);
-    for (std::size_t i = 0; i < whole.size(); ++i) whole[i]->file.sha256 = digests[i];
+  }
 
-    contents.clear();
-    std::erase_if(whole, [](const Task* task) { return !task->file.md5_wanted; });
-    for (const Task* task : whole) contents.push_back(task->file.content);
-    digests.resize(contents.size());
+  // All at once is faster than each when it is looked at (hash_each.h).
+  static void make_md5(std::span<Task* const> tasks) {
+    std::vector<Bytes> contents;
+    for (const Task* task : tasks) contents.push_back(task->file.content);
+    std::vector<Digest> digests(contents.size());
     hash_each(HashAlgorithm::md5, contents, digests);
-    for (std::size_t i = 0; i < whole.size(); ++i) whole[i]->file.md5 = digests[i];
+    for (std::size_t i = 0; i < tasks.size(); ++i) tasks[i]->file.md5 = digests[i];
   }
 
   void submit_batch() {
     if (pending_.empty()) return;
+    hash_pending();
     Batch& batch = batches_.emplace_back();  // a deque: references stay valid
     batch.tasks = std::move(pending_);
     pending_.clear();
     pending_bytes_ = 0;
-    {
-      const std::lock_guard lock(mutex_);
-      ++running_;
-    }
+    started(1);
     machine_.workers.submit([this, &batch] {
-      hash_files(batch.tasks);
-      FileAuditor auditor(*ruleset_, limits_, batch.outcome);
+      std::vector<Task*> wanted;
       for (Task& task : batch.tasks) {
-        if (task.side_content.empty()) {
-          auditor.audit(task.file);
-        } else {
-          auditor.audit_side_content(task.side_content, task.file.content_offset, task.side_bytes);
-        }
-        task = {};  // gives the memory back as soon as possible
+        if (task.file.md5_wanted) wanted.push_back(&task);
       }
-      std::vector<Task>().swap(batch.tasks);
-      const std::lock_guard lock(mutex_);
-      --running_;
-      idle_.notify_all();
+      make_md5(wanted);
+      run(batch);
     });
   }
 
+  // A large file of which the md5 is wanted waits for others like it. It is a batch by itself, so that the results stay in the order of the files.
+  void add_to_group(Task task) {
+    submit_batch();
+    group_bytes_ += task.file.content.size();
+    Batch& batch = batches_.emplace_back();
+    batch.tasks.push_back(std::move(task));
+    group_.push_back(&batch);
+    if (group_.size() >= group_files || group_bytes_ >= group_bytes) submit_group();
+  }
+
+  void submit_group() {
+    if (group_.empty()) return;
+    started(group_.size());
+    machine_.workers.submit([this, group = std::move(group_)] {
+      std::vector<Task*> tasks;
+      for (Batch* batch : group) tasks.push_back(&batch->tasks.front());
+      make_md5(tasks);
+      for (Batch* batch : std::span(group).subspan(1)) machine_.workers.submit([this, batch] { run(*batch); });
+      run(*group.front());
+    });
+    group_.clear();
+    group_bytes_ = 0;
+  }
+
+  void submit_all() {
+    submit_batch();
+    submit_group();
+  }
+
+  // --- on the workers' threads -----------------------------------------------------------------------------------------------
+  void run(Batch& batch) {
+    FileAuditor auditor(*ruleset_, limits_, batch.outcome);
+    for (Task& task : batch.tasks) {
+      if (task.side_content.empty()) {
+        auditor.audit(task.file);
+      } else {
+        auditor.audit_side_content(task.side_content, task.file.content_offset, task.side_bytes);
+      }
+      task = {};  // gives the memory back as soon as possible
+    }
+    std::vector<Task>().swap(batch.tasks);
+    const std::lock_guard lock(mutex_);
+    --running_;
+    idle_.notify_all();
+  }
+
+  void started(std::size_t batches) {
+    const std::lock_guard lock(mutex_);
+    running_ += batches;
+  }
   void wait_for_workers() {
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [this] { return running_ == 0; });
@@ -489,7 +541,7 @@ class LayerAuditor::Impl final : private format::TarHandler {
   BoundedQueue<std::shared_ptr<Chunk>> chunks_;
 
   // splitter
-  Hasher diff_hasher_;
+  LayerHashes hashes_;
   std::shared_ptr<const Chunk> current_;
   FileAssembler assembler_;
   format::TarReader tar_;
@@ -507,7 +559,6 @@ class LayerAuditor::Impl final : private format::TarHandler {
   FileOutcome tar_outcome_;
   std::unique_ptr<FileAuditor> large_auditor_;
   std::unique_ptr<FileAuditor::Stream> stream_;
-  Hasher large_hasher_;
   std::uint64_t large_fed_ = 0;
   ContentDigest* content_slot_ = nullptr;  // of the current entry
   struct LargeFile {
@@ -520,6 +571,8 @@ class LayerAuditor::Impl final : private format::TarHandler {
   std::map<std::string, std::size_t, std::less<>> notes_;
   std::vector<Task> pending_;
   std::size_t pending_bytes_ = 0;
+  std::vector<Batch*> group_;
+  std::size_t group_bytes_ = 0;
 
   // workers
   std::deque<Batch> batches_;

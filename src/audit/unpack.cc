@@ -66,7 +66,7 @@ class TarUnpacker final : public StreamUnpacker, private format::TarHandler {
       : handler_(handler),
         nested_limits_(with_nested_entries(*limits.limits)),
         side_(handler),
-        assembler_(limits.whole_file, limits.limits->file_window_bytes, limits.limits->file_window_overlap, nullptr,
+        assembler_(limits.whole_file, limits.limits->file_window_bytes, limits.limits->file_window_overlap, FileMemory{},
                    [this](const FileContent& content) { handler_.member(entry_.path, entry_.mode, entry_.size, content); }),
         reader_(nested_limits_, *this) {}
 
@@ -108,7 +108,7 @@ class TarUnpacker final : public StreamUnpacker, private format::TarHandler {
 class SingleFile final : public StreamUnpacker {
  public:
   SingleFile(std::string name, const UnpackLimits& limits, UnpackHandler& handler)
-      : assembler_(limits.whole_file, limits.limits->file_window_bytes, limits.limits->file_window_overlap, nullptr,
+      : assembler_(limits.whole_file, limits.limits->file_window_bytes, limits.limits->file_window_overlap, FileMemory{},
                    [this, &handler](const FileContent& content) {
                      const std::uint64_t size = content.first && content.last ? content.bytes.size() : ~0ull;
                      handler.member(name_, 0, size, content);
@@ -229,7 +229,7 @@ class ZipMember final : private codec::SideContent {
       return;
     }
     FileAssembler assembler(limits_.whole_file, limits_.limits->file_window_bytes, limits_.limits->file_window_overlap,
-                            nullptr, [this](const FileContent& content) {
+                            FileMemory{}, [this](const FileContent& content) {
                               const std::uint64_t size = content.first && content.last ? content.bytes.size() : ~0ull;
                               handler_.member(entry_.path, entry_.mode, size, content);
                             });
@@ -250,7 +250,7 @@ class ZipMember final : private codec::SideContent {
  private:
   void deliver_windows(Bytes data) {
     limits_.bytes_out -= std::min<std::uint64_t>(limits_.bytes_out, data.size());
-    handler_.member(entry_.path, entry_.mode, data.size(), {data, 0, true, true, nullptr});
+    handler_.member(entry_.path, entry_.mode, data.size(), {data, 0, true, true, nullptr, false});
   }
   void side_bytes(std::string_view what, std::uint64_t offset, Bytes piece, bool) override {
     handler_.side_content(what, entry_.header_offset + offset, piece);
@@ -296,7 +296,7 @@ void deliver_archive(const format::Archive& archive, Bytes content, UnpackHandle
   for (const Diagnostic& diagnostic : archive.diagnostics) handler.diagnostic(diagnostic);
   for (const format::ArchiveMember& member : archive.members) {
     if (member.data.empty()) continue;
-    handler.member(member.path, member.mode, member.data.size(), {member.data, 0, true, true, nullptr});
+    handler.member(member.path, member.mode, member.data.size(), {member.data, 0, true, true, nullptr, false});
   }
   for (const auto& [offset, size] : archive.gaps) {
     // Nothing but the magic is an archive's: the content was audited as it is, and would be unpacked as the same archive for ever.

@@ -8,9 +8,7 @@
 #include <cassert>
 #include <cstring>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "base/sha256_instructions.h"
 
 namespace lazaret {
 namespace {
@@ -95,74 +93,18 @@ void run_lanes(std::span<const Bytes> inputs, std::span<Digest> out) {
   }
 }
 
-// --- SHA-256 (FIPS 180-4, 6.2.2), two chains of SHA-NI instructions. The instructions want the state as (ABEF, CDGH). ---------------------
-
-alignas(64) constexpr std::uint32_t sha256_constants[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
-    0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa,
-    0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85,
-    0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3,
-    0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f,
-    0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+// --- SHA-256, two chains of SHA-NI instructions. ----------------------------------------------------------------------------------------
 
 struct Sha256Pair {
   static constexpr std::size_t lanes = 2;
   static constexpr bool big_endian_length = true;
   static constexpr HashAlgorithm algorithm = HashAlgorithm::sha256;
 
-  __attribute__((target("sha,sse4.1"))) void reset(std::size_t lane) {
-    abef[lane] = _mm_set_epi32(0x6a09e667, static_cast<int>(0xbb67ae85), 0x510e527f, static_cast<int>(0x9b05688c));
-    cdgh[lane] = _mm_set_epi32(0x3c6ef372, static_cast<int>(0xa54ff53a), 0x1f83d9ab, 0x5be0cd19);
-  }
+  void reset(std::size_t lane) { states[lane] = {}; }
+  void run(const std::array<const std::uint8_t*, lanes>& at, std::size_t blocks) { sha256_run<lanes>({&states[0], &states[1]}, at, blocks); }
+  std::array<std::uint8_t, 32> value(std::size_t lane) const { return states[lane].value(); }
 
-  __attribute__((target("sha,sse4.1"))) void run(const std::array<const std::uint8_t*, lanes>& at, std::size_t blocks) {
-    const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
-    for (std::size_t block = 0; block < blocks; ++block) {
-      __m128i s0[lanes], s1[lanes], w[lanes][4];
-#pragma GCC unroll 2
-      for (std::size_t l = 0; l < lanes; ++l) {
-        s0[l] = abef[l];
-        s1[l] = cdgh[l];
-#pragma GCC unroll 4
-        for (std::size_t i = 0; i < 4; ++i) {
-          w[l][i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at[l] + block * block_bytes + i * 16)), big_endian);
-        }
-      }
-#pragma GCC unroll 16
-      for (std::size_t i = 0; i < 16; ++i) {  // four rounds each
-        const __m128i k = _mm_load_si128(reinterpret_cast<const __m128i*>(sha256_constants + i * 4));
-#pragma GCC unroll 2
-        for (std::size_t l = 0; l < lanes; ++l) {
-          if (i >= 4) {
-            const __m128i part = _mm_add_epi32(_mm_sha256msg1_epu32(w[l][i & 3], w[l][(i + 1) & 3]),
-                                               _mm_alignr_epi8(w[l][(i + 3) & 3], w[l][(i + 2) & 3], 4));
-            w[l][i & 3] = _mm_sha256msg2_epu32(part, w[l][(i + 3) & 3]);
-          }
-          const __m128i message = _mm_add_epi32(w[l][i & 3], k);
-          s1[l] = _mm_sha256rnds2_epu32(s1[l], s0[l], message);
-          s0[l] = _mm_sha256rnds2_epu32(s0[l], s1[l], _mm_shuffle_epi32(message, 0x0e));
-        }
-      }
-#pragma GCC unroll 2
-      for (std::size_t l = 0; l < lanes; ++l) {
-        abef[l] = _mm_add_epi32(abef[l], s0[l]);
-        cdgh[l] = _mm_add_epi32(cdgh[l], s1[l]);
-      }
-    }
-  }
-
-  std::array<std::uint8_t, 32> value(std::size_t lane) const {
-    // Words of the state from the highest: A B E F and C D G H.
-    std::uint32_t first[4], second[4];
-    std::memcpy(first, &abef[lane], sizeof first);
-    std::memcpy(second, &cdgh[lane], sizeof second);
-    const std::uint32_t words[8] = {first[3], first[2], second[3], second[2], first[1], first[0], second[1], second[0]};
-    std::array<std::uint8_t, 32> bytes;
-    for (std::size_t i = 0; i < 32; ++i) bytes[i] = static_cast<std::uint8_t>(words[i / 4] >> (24 - i % 4 * 8));
-    return bytes;
-  }
-
-  __m128i abef[lanes], cdgh[lanes];
+  std::array<Sha256State, lanes> states;
 };
 
 // --- MD5 (RFC 1321), eight lanes: one 32-bit word of each in an AVX2 register. ----------------------------------------------------------
@@ -177,7 +119,8 @@ constexpr std::uint32_t md5_sines[64] = {
 constexpr int md5_shifts[4][4] = {{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
 constexpr std::uint32_t md5_start[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
 
-struct Md5Eight {
+// Eight lanes and what does not depend on the instructions there are.
+struct Md5Lanes {
   static constexpr std::size_t lanes = 8;
   static constexpr bool big_endian_length = false;
   static constexpr HashAlgorithm algorithm = HashAlgorithm::md5;
@@ -185,112 +128,138 @@ struct Md5Eight {
   void reset(std::size_t lane) {
     for (std::size_t i = 0; i < 4; ++i) state[i][lane] = md5_start[i];
   }
-
-  // The columns of eight rows of eight words: word i of each lane side by side.
-  __attribute__((target("avx2"))) static void transpose(__m256i (&rows)[8]) {
-    __m256i pairs[8], fours[8];
-#pragma GCC unroll 4
-    for (std::size_t i = 0; i < 4; ++i) {
-      pairs[2 * i] = _mm256_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
-      pairs[2 * i + 1] = _mm256_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
-    }
+  std::array<std::uint8_t, 16> value(std::size_t lane) const {
+    std::array<std::uint8_t, 16> bytes;
+    for (std::size_t i = 0; i < 16; ++i) bytes[i] = static_cast<std::uint8_t>(state[i / 4][lane] >> (i % 4 * 8));
+    return bytes;
+  }
+  // Word i of the block of each lane side by side: the columns of eight rows of eight words, twice.
+  __attribute__((target("avx2"))) static void load_words(const std::array<const std::uint8_t*, lanes>& at, std::size_t block, __m256i (&words)[16]) {
 #pragma GCC unroll 2
-    for (std::size_t i = 0; i < 2; ++i) {
-      fours[4 * i] = _mm256_unpacklo_epi64(pairs[4 * i], pairs[4 * i + 2]);
-      fours[4 * i + 1] = _mm256_unpackhi_epi64(pairs[4 * i], pairs[4 * i + 2]);
-      fours[4 * i + 2] = _mm256_unpacklo_epi64(pairs[4 * i + 1], pairs[4 * i + 3]);
-      fours[4 * i + 3] = _mm256_unpackhi_epi64(pairs[4 * i + 1], pairs[4 * i + 3]);
-    }
+    for (std::size_t half = 0; half < 2; ++half) {
+      __m256i rows[8], pairs[8], fours[8];
+#pragma GCC unroll 8
+      for (std::size_t l = 0; l < lanes; ++l) rows[l] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at[l] + block * block_bytes + half * 32));
 #pragma GCC unroll 4
-    for (std::size_t i = 0; i < 4; ++i) {
-      rows[i] = _mm256_permute2x128_si256(fours[i], fours[i + 4], 0x20);
-      rows[i + 4] = _mm256_permute2x128_si256(fours[i], fours[i + 4], 0x31);
+      for (std::size_t i = 0; i < 4; ++i) {
+        pairs[2 * i] = _mm256_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
+        pairs[2 * i + 1] = _mm256_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
+      }
+#pragma GCC unroll 2
+      for (std::size_t i = 0; i < 2; ++i) {
+        fours[4 * i] = _mm256_unpacklo_epi64(pairs[4 * i], pairs[4 * i + 2]);
+        fours[4 * i + 1] = _mm256_unpackhi_epi64(pairs[4 * i], pairs[4 * i + 2]);
+        fours[4 * i + 2] = _mm256_unpacklo_epi64(pairs[4 * i + 1], pairs[4 * i + 3]);
+        fours[4 * i + 3] = _mm256_unpackhi_epi64(pairs[4 * i + 1], pairs[4 * i + 3]);
+      }
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < 4; ++i) {
+        words[half * 8 + i] = _mm256_permute2x128_si256(fours[i], fours[i + 4], 0x20);
+        words[half * 8 + i + 4] = _mm256_permute2x128_si256(fours[i], fours[i + 4], 0x31);
+      }
     }
   }
+  // Which word of the block step `i` takes.
+  static constexpr std::size_t word_of(std::size_t i) { return (i < 16 ? i : i < 32 ? 5 * i + 1 : i < 48 ? 3 * i + 5 : 7 * i) % 16; }
 
+  alignas(32) std::uint32_t state[4][lanes];
+};
+
+struct Md5Avx2 : Md5Lanes {
   __attribute__((target("avx2"))) void run(const std::array<const std::uint8_t*, lanes>& at, std::size_t blocks) {
-    __m256i a = load(0), b = load(1), c = load(2), d = load(3);
+    __m256i* const own = reinterpret_cast<__m256i*>(state);
+    __m256i a = own[0], b = own[1], c = own[2], d = own[3];
+    const __m256i ones = _mm256_set1_epi32(-1);
     for (std::size_t block = 0; block < blocks; ++block) {
-      __m256i low[8], high[8];
-#pragma GCC unroll 8
-      for (std::size_t l = 0; l < lanes; ++l) {
-        const std::uint8_t* from = at[l] + block * block_bytes;
-        low[l] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-        high[l] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 32));
-      }
-      transpose(low);
-      transpose(high);
+      __m256i words[16];
+      load_words(at, block, words);
       const __m256i a0 = a, b0 = b, c0 = c, d0 = d;
-      const __m256i ones = _mm256_set1_epi32(-1);
 #pragma GCC unroll 64
       for (std::size_t i = 0; i < 64; ++i) {
-        __m256i f;
-        std::size_t g;
-        if (i < 16) {
-          f = _mm256_xor_si256(d, _mm256_and_si256(b, _mm256_xor_si256(c, d)));
-          g = i;
-        } else if (i < 32) {
-          f = _mm256_xor_si256(c, _mm256_and_si256(d, _mm256_xor_si256(b, c)));
-          g = (5 * i + 1) % 16;
-        } else if (i < 48) {
-          f = _mm256_xor_si256(_mm256_xor_si256(b, c), d);
-          g = (3 * i + 5) % 16;
-        } else {
-          f = _mm256_xor_si256(c, _mm256_or_si256(b, _mm256_xor_si256(d, ones)));
-          g = 7 * i % 16;
-        }
-        const __m256i word = g < 8 ? low[g & 7] : high[g & 7];
-        const __m256i sum = _mm256_add_epi32(_mm256_add_epi32(a, f), _mm256_add_epi32(word, _mm256_set1_epi32(static_cast<int>(md5_sines[i]))));
+        const __m256i f = i < 16   ? _mm256_xor_si256(d, _mm256_and_si256(b, _mm256_xor_si256(c, d)))
+                          : i < 32 ? _mm256_xor_si256(c, _mm256_and_si256(d, _mm256_xor_si256(b, c)))
+                          : i < 48 ? _mm256_xor_si256(_mm256_xor_si256(b, c), d)
+                                   : _mm256_xor_si256(c, _mm256_or_si256(b, _mm256_xor_si256(d, ones)));
+        const __m256i constant = _mm256_add_epi32(words[word_of(i)], _mm256_set1_epi32(static_cast<int>(md5_sines[i])));
+        __m256i early = _mm256_add_epi32(a, constant);
+        __asm__("" : "+x"(early));  // see Md5Avx512
+        const __m256i sum = _mm256_add_epi32(early, f);
         const int shift = md5_shifts[i / 16][i % 4];
-        const __m256i turned = _mm256_or_si256(_mm256_slli_epi32(sum, shift), _mm256_srli_epi32(sum, 32 - shift));
         a = d;
         d = c;
         c = b;
-        b = _mm256_add_epi32(b, turned);
+        b = _mm256_add_epi32(b, _mm256_or_si256(_mm256_slli_epi32(sum, shift), _mm256_srli_epi32(sum, 32 - shift)));
       }
       a = _mm256_add_epi32(a, a0);
       b = _mm256_add_epi32(b, b0);
       c = _mm256_add_epi32(c, c0);
       d = _mm256_add_epi32(d, d0);
     }
-    store(0, a);
-    store(1, b);
-    store(2, c);
-    store(3, d);
+    own[0] = a;
+    own[1] = b;
+    own[2] = c;
+    own[3] = d;
   }
+};
 
-  std::array<std::uint8_t, 16> value(std::size_t lane) const {
-    std::array<std::uint8_t, 16> bytes;
-    for (std::size_t i = 0; i < 16; ++i) bytes[i] = static_cast<std::uint8_t>(state[i / 4][lane] >> (i % 4 * 8));
-    return bytes;
+// AVX-512 has a rotation, and any function of three words in one instruction: each step waits for four instructions and not for seven.
+struct Md5Avx512 : Md5Lanes {
+  __attribute__((target("avx2,avx512f,avx512vl"))) void run(const std::array<const std::uint8_t*, lanes>& at, std::size_t blocks) {
+    __m256i* const own = reinterpret_cast<__m256i*>(state);
+    __m256i a = own[0], b = own[1], c = own[2], d = own[3];
+    for (std::size_t block = 0; block < blocks; ++block) {
+      __m256i words[16];
+      load_words(at, block, words);
+      const __m256i a0 = a, b0 = b, c0 = c, d0 = d;
+#pragma GCC unroll 64
+      for (std::size_t i = 0; i < 64; ++i) {
+        // The last argument is the function's value for each of the eight cases of three bits, the first argument's bit being the highest.
+        const __m256i f = i < 16   ? _mm256_ternarylogic_epi32(b, c, d, 0xca)   // b ? c : d
+                          : i < 32 ? _mm256_ternarylogic_epi32(d, b, c, 0xca)   // d ? b : c
+                          : i < 48 ? _mm256_ternarylogic_epi32(b, c, d, 0x96)   // b ^ c ^ d
+                                   : _mm256_ternarylogic_epi32(b, c, d, 0x39);  // c ^ (b | ~d)
+        const __m256i constant = _mm256_add_epi32(words[word_of(i)], _mm256_set1_epi32(static_cast<int>(md5_sines[i])));
+        // Nothing of this waits for the step before but `f`. The compiler may not add in another order, which would.
+        __m256i early = _mm256_add_epi32(a, constant);
+        __asm__("" : "+v"(early));
+        const __m256i sum = _mm256_add_epi32(early, f);
+        a = d;
+        d = c;
+        c = b;
+        b = _mm256_add_epi32(b, rotated(sum, md5_shifts[i / 16][i % 4]));
+      }
+      a = _mm256_add_epi32(a, a0);
+      b = _mm256_add_epi32(b, b0);
+      c = _mm256_add_epi32(c, c0);
+      d = _mm256_add_epi32(d, d0);
+    }
+    own[0] = a;
+    own[1] = b;
+    own[2] = c;
+    own[3] = d;
   }
-
-  __attribute__((target("avx2"))) __m256i load(std::size_t i) const {
-    return _mm256_load_si256(reinterpret_cast<const __m256i*>(state[i]));
+  // The intrinsic wants a constant, which an index of an unrolled loop is too late.
+  __attribute__((target("avx2,avx512f,avx512vl"), always_inline)) static __m256i rotated(__m256i value, int bits) {
+    return _mm256_rolv_epi32(value, _mm256_set1_epi32(bits));
   }
-  __attribute__((target("avx2"))) void store(std::size_t i, __m256i value) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(state[i]), value);
-  }
-
-  alignas(32) std::uint32_t state[4][lanes];
 };
 
 #endif
 
 }  // namespace
 
-void hash_each(HashAlgorithm algorithm, std::span<const Bytes> inputs, std::span<Digest> out) {
+void hash_each(HashAlgorithm algorithm, std::span<const Bytes> inputs, std::span<Digest> out, Instructions best) {
   assert(inputs.size() == out.size());
 #if defined(__x86_64__)
-  static const bool has_sha = __builtin_cpu_supports("sse4.1") && [] {
-    // CPUID leaf 7, EBX bit 29: SHA extensions (g++ 12's __builtin_cpu_supports does not know them).
-    unsigned eax = 7, ebx = 0, ecx = 0, edx = 0;
-    __asm__("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-    return (ebx >> 29 & 1) != 0;
-  }();
   static const bool has_avx2 = __builtin_cpu_supports("avx2");
-  if (algorithm == HashAlgorithm::sha256 && has_sha && inputs.size() > 1) return run_lanes<Sha256Pair>(inputs, out);
-  if (algorithm == HashAlgorithm::md5 && has_avx2 && inputs.size() > 1) return run_lanes<Md5Eight>(inputs, out);
+  static const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl");
+  if (inputs.size() > 1 && best >= Instructions::sha_and_avx2) {
+    if (algorithm == HashAlgorithm::sha256 && has_sha256_instructions()) return run_lanes<Sha256Pair>(inputs, out);
+    if (algorithm == HashAlgorithm::md5 && has_avx512 && best >= Instructions::avx512) return run_lanes<Md5Avx512>(inputs, out);
+    if (algorithm == HashAlgorithm::md5 && has_avx2) return run_lanes<Md5Avx2>(inputs, out);
+  }
+#else
+  static_cast<void>(best);
 #endif
   for (std::size_t i = 0; i < inputs.size(); ++i) out[i] = hash(algorithm, inputs[i]);
 }

@@ -2,6 +2,7 @@
 // runs jobs.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +43,12 @@ class BoundedQueue {
     items_.pop_front();
     not_full_.notify_one();
     return item;
+  }
+
+  // Waits until pop() would not block, but no longer than `time`; says which.
+  bool ready_within(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    return not_empty_.wait_for(lock, time, [&] { return !items_.empty() || closed_; });
   }
 
   // No more items will come.
@@ -92,6 +99,13 @@ class ByteBudget {
     std::unique_lock lock(mutex_);
     free_.wait(lock, [&] { return used_ == 0 || used_ + bytes <= bytes_; });
     used_ += bytes;
+  }
+  // False where take() would block.
+  [[nodiscard]] bool try_take(std::uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    if (used_ != 0 && used_ + bytes > bytes_) return false;
+    used_ += bytes;
+    return true;
   }
   void give(std::uint64_t bytes) {
     const std::lock_guard lock(mutex_);
