@@ -79,10 +79,12 @@ class HyperscanDatabase final : public PatternDatabase {
     thread_local ThreadScratch scratch;
     hs_scratch_t* const space = scratch.fit(database_, id_);
     if (space == nullptr) return ScanStatus::failed;
+    // Hyperscan refuses a null pointer, which is what an empty file's bytes may have.
+    const char* const begin_of_bytes = bytes.empty() ? "" : reinterpret_cast<const char*>(bytes.data());
     const std::size_t before = hits.size();
     Collector collector{&hits, before + max_hits};
     const hs_error_t code =
-        hs_scan(database_, reinterpret_cast<const char*>(bytes.data()), static_cast<unsigned>(bytes.size()), 0, space, on_match, &collector);
+        hs_scan(database_, begin_of_bytes, static_cast<unsigned>(bytes.size()), 0, space, on_match, &collector);
     const auto begin = hits.begin() + static_cast<std::ptrdiff_t>(before);
     std::sort(begin, hits.end(), [](const Hit& a, const Hit& b) { return a.end != b.end ? a.end < b.end : a.pattern < b.pattern; });
     hits.erase(std::unique(begin, hits.end(), [](const Hit& a, const Hit& b) { return a.end == b.end && a.pattern == b.pattern; }), hits.end());

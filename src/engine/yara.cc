@@ -12,8 +12,10 @@
 #include <sstream>
 
 #include "base/digest.h"
+#include "engine/saved_file.h"
 #include "engine/yara_library.h"
 #include "engine/yara_prefilter.h"
+#include "engine/yara_rule_list.h"
 #include "engine/yara_units.h"
 
 namespace lazaret::engine {
@@ -24,12 +26,10 @@ constexpr std::size_t kept_header_bytes = 64 << 10;
 
 class LibyaraRules final : public YaraRules {
  public:
-  LibyaraRules(std::vector<YaraText> texts, CompiledYara compiled, std::string digest, const YaraOptions& options)
-      : digest_(std::move(digest)), units_(std::move(texts)) {
-    describe(compiled.get());
-    compiled.reset();
+  LibyaraRules(std::vector<YaraText> texts, std::vector<YaraRule> rules, std::string digest, const YaraOptions& options)
+      : digest_(std::move(digest)), rules_(std::move(rules)), units_(std::move(texts)) {
     std::vector<std::pair<std::string, YaraSource>> understood = units_.read_sources(rules_, options.prefilter);
-    const std::string file = options.cache_folder.empty() ? "" : options.cache_folder + "/patterns-" + digest_.substr(0, 32) + "-yara";
+    const std::string file = options.cache_folder.empty() ? "" : options.cache_folder + "/patterns-yara-";
     if (!understood.empty()) prefilter_ = std::make_unique<YaraPrefilter>(understood, file);
     statistics_.rules = rules_.size();
     statistics_.rules_run_always = units_.whole_rule_count();
@@ -49,7 +49,7 @@ class LibyaraRules final : public YaraRules {
     };
     std::vector<std::uint32_t> candidates;
     if (prefilter_ != nullptr) {
-      const PassLease pass(*this, content, content.size());
+      const PassLease pass(*this, content, content.size(), false);
       pass->feed(content);
       candidates = pass->finish(facts_of(content, content.size(), variables));
     }
@@ -83,7 +83,7 @@ class LibyaraRules final : public YaraRules {
   // A pass of the prefilter, taken from those at rest and given back.
   class PassLease {
    public:
-    PassLease(const LibyaraRules& owner, Bytes head, std::uint64_t least_size) : owner_(owner) {
+    PassLease(const LibyaraRules& owner, Bytes head, std::uint64_t least_size, bool in_windows) : owner_(owner) {
       {
         const std::lock_guard lock(owner_.mutex_);
         if (!owner_.idle_.empty()) {
@@ -92,7 +92,7 @@ class LibyaraRules final : public YaraRules {
         }
       }
       if (pass_ == nullptr) pass_ = std::make_unique<YaraPrefilter::Pass>(*owner_.prefilter_);
-      pass_->begin(head, least_size);
+      pass_->begin(head, least_size, in_windows);
     }
     ~PassLease() {
       const std::lock_guard lock(owner_.mutex_);
@@ -113,7 +113,7 @@ class LibyaraRules final : public YaraRules {
         : owner_(owner), variables_(file), header_(as_text(clamp(head, 0, kept_header_bytes))), least_size_(head.size()) {}
     void feed(Bytes window) override {
       if (owner_.prefilter_ == nullptr) return;
-      const PassLease pass(owner_, as_bytes(header_), least_size_);
+      const PassLease pass(owner_, as_bytes(header_), least_size_, true);
       pass->feed(window);
       const std::lock_guard lock(mutex_);
       met_.insert(pass->met().begin(), pass->met().end());
@@ -122,7 +122,7 @@ class LibyaraRules final : public YaraRules {
       const std::lock_guard lock(mutex_);
       if (owner_.units_.whole_rule_count() > 0) return true;
       if (owner_.prefilter_ == nullptr) return false;
-      const PassLease pass(owner_, as_bytes(header_), least_size_);
+      const PassLease pass(owner_, as_bytes(header_), least_size_, true);
       for (const std::uint32_t string : met_) pass->meet(string);
       return owner_.units_.any_reported(pass->finish(facts_of(as_bytes(header_), file_size, variables_)));
     }
@@ -136,27 +136,8 @@ class LibyaraRules final : public YaraRules {
     std::set<std::uint32_t> met_;
   };
 
-  void describe(YR_RULES* compiled) {
-    YR_RULE* rule = nullptr;
-    yr_rules_foreach(compiled, rule) {
-      YaraRule known;
-      known.name = rule->identifier;
-      known.namespace_name = rule->ns->name;
-      known.is_private = RULE_IS_PRIVATE(rule) != 0;
-      const char* tag = nullptr;
-      yr_rule_tags_foreach(rule, tag) { known.tags.emplace_back(tag); }
-      YR_META* meta = nullptr;
-      yr_rule_metas_foreach(rule, meta) {
-        known.metadata.emplace_back(meta->identifier, meta->type == META_TYPE_STRING    ? std::string(meta->string)
-                                                      : meta->type == META_TYPE_BOOLEAN ? (meta->integer != 0 ? "true" : "false")
-                                                                                        : std::to_string(meta->integer));
-      }
-      rules_.push_back(std::move(known));
-    }
-  }
-
   const std::string digest_;
-  std::vector<YaraRule> rules_;
+  const std::vector<YaraRule> rules_;
   YaraStatistics statistics_;
   YaraUnits units_;
   std::unique_ptr<YaraPrefilter> prefilter_;  // null: no source was understood
@@ -164,16 +145,34 @@ class LibyaraRules final : public YaraRules {
   mutable std::vector<std::unique_ptr<YaraPrefilter::Pass>> idle_;
 };
 
-Result<std::unique_ptr<YaraRules>> make(std::vector<YaraText> texts, const YaraOptions& options) {
-  auto compiled = compile_yara(texts);
+// What libyara says of the sources: that they compile, and which rules are in them. Kept for the next start with the same sources.
+Result<std::vector<YaraRule>> rules_of(const std::vector<YaraText>& texts, const std::string& digest, const YaraOptions& options) {
+  // The number goes up when what is kept changes, or what compile_yara() takes: modules, variables.
+  const std::string key = fmt::format("1 {} {}", YR_VERSION, digest);
+  const std::string file = options.cache_folder.empty() ? "" : options.cache_folder + "/rules-yara-" + sha256(as_bytes(key)).hex().substr(0, 32);
+  if (!file.empty()) {
+    if (const auto saved = load_file(file)) {
+      if (auto rules = read_rule_list(*saved)) return std::move(*rules);
+    }
+  }
+  const auto compiled = compile_yara(texts);
   if (!compiled) return compiled.error();
+  std::vector<YaraRule> rules = list_rules(compiled->get());
+  if (!file.empty()) save_file(file, write_rule_list(rules));
+  return rules;
+}
+
+Result<std::unique_ptr<YaraRules>> make(std::vector<YaraText> texts, const YaraOptions& options) {
   Hasher hasher;
   for (const YaraText& source : texts) {
     hasher.update(as_bytes(source.name_space));
     hasher.update(as_bytes(std::string_view("\0", 1)));
     hasher.update(as_bytes(source.text));
   }
-  return std::unique_ptr<YaraRules>(std::make_unique<LibyaraRules>(std::move(texts), std::move(*compiled), hasher.finish().str(), options));
+  std::string digest = hasher.finish().str();
+  auto rules = rules_of(texts, digest, options);
+  if (!rules) return rules.error();
+  return std::unique_ptr<YaraRules>(std::make_unique<LibyaraRules>(std::move(texts), std::move(*rules), std::move(digest), options));
 }
 
 }  // namespace

@@ -64,6 +64,7 @@ class YaraConditions {
     contains, icontains, startswith, istartswith, endswith, iendswith, iequals, matches,
   };
 
+  class Needs;
   // `present`: for each string, 0 when it cannot be there. One evaluation for one file; not thread-safe.
   class Evaluation {
    public:
@@ -72,6 +73,7 @@ class YaraConditions {
     bool may_be_true(std::uint32_t rule) { return (outcome_of(rule) & yes) != 0; }
 
    private:
+    friend class Needs;
     // Sets of outcomes.
     using Outcome = std::uint8_t;
     static constexpr Outcome yes = 1, no = 2, maybe = 3;
@@ -103,6 +105,36 @@ class YaraConditions {
     };
     std::vector<Known> known_;
     std::uint32_t round_ = 0;
+  };
+
+  // Strings that a rule cannot be true without, the cheapest that are found: a rule that wants one of three strings and all of two others needs one of those two
+  // only. Not thread-safe.
+  class Needs {
+   public:
+    struct Choice {
+      double cost = 0;  // infinite: the rule may be true without any string that can be looked for
+      std::vector<std::uint32_t> strings;  // if none of them is in a file, the rule is not true of it; none at all: it is never true
+    };
+    // `costs`: by string, of looking for it; infinite for one that cannot be looked for. They must outlive this.
+    Needs(const YaraConditions& conditions, const std::vector<double>& costs);
+    // For a class of files.
+    void begin(const YaraFacts& facts);
+    const Choice& of(std::uint32_t rule);
+
+   private:
+    Choice choose(std::uint32_t node, std::uint32_t current);
+    Choice choose_enough(std::uint32_t node, std::uint32_t current, std::vector<Choice> items);
+    Choice choose_all_within(std::uint32_t node, std::uint32_t current);
+    Choice of_string(std::uint32_t string) const;
+    void collect_strings(std::uint32_t node, std::uint32_t current, std::vector<std::uint32_t>& strings) const;
+
+    const YaraConditions& conditions_;
+    const std::vector<double>& costs_;
+    YaraFacts facts_;
+    std::vector<std::uint8_t> all_present_, some_absent_;
+    Evaluation all_, some_;  // with all strings present, and without some
+    std::vector<Choice> known_;
+    std::vector<std::uint8_t> is_known_;
   };
 
  private:

@@ -1,29 +1,30 @@
 #include "engine/yara_prefilter.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
+#include "base/digest.h"
+#include "engine/literal_rarity.h"
 #include "engine/saved_patterns.h"
 #include "engine/yara_literals.h"
 
 namespace lazaret::engine {
+namespace {
+
+// What it costs to look for one literal more, in units of a long one: a short one, an expression; and what it costs to meet it in vain, for which a file is
+// taken to be of a usual size. Measured roughly; they only choose between strings that serve alike.
+constexpr double short_cost = 20, expression_cost = 100, weak_cost = 1e6, met_cost = 20000, usual_size = 64 << 10;
+
+}  // namespace
 
 YaraPrefilter::YaraPrefilter(const std::vector<std::pair<std::string, YaraSource>>& sources, std::string saved_patterns) : saved_patterns_(std::move(saved_patterns)) {
   for (const auto& [name_space, source] : sources) conditions_.add(name_space, source);
   add_literals();
   add_references();
-  std::size_t number = 0;
-  for (const YaraHeader header : {YaraHeader::pe, YaraHeader::elf, YaraHeader::other}) {
-    for (const bool is_large : {false, true}) make_class(classes_[number++], header, is_large);
-  }
 }
 
 YaraPrefilter::~YaraPrefilter() = default;
-
-std::size_t YaraPrefilter::class_of(Bytes head, std::uint64_t least_size) {
-  const YaraHeader header = yara_header_of(head);
-  return (header == YaraHeader::pe ? 0 : header == YaraHeader::elf ? 2 : 4) + (least_size > large_size ? 1 : 0);
-}
 
 Pattern YaraPrefilter::pattern_of(const Literal& literal) {
   Pattern pattern;
@@ -37,7 +38,6 @@ Pattern YaraPrefilter::pattern_of(const Literal& literal) {
 
 void YaraPrefilter::add_literals() {
   std::map<Literal, std::vector<std::uint32_t>> wanted;
-  has_weak_.resize(conditions_.rule_count());
   for (std::uint32_t s = 0; s < conditions_.strings().size(); ++s) {
     YaraConditions::String& string = conditions_.string(s);
     YaraLiterals literals = necessary_literals(string.source);  // all that the source was kept for
@@ -48,20 +48,28 @@ void YaraPrefilter::add_literals() {
     }
     string.prefix = std::move(literals.prefix);
     string.source = {};
-    const bool is_weak = literals.weak && !literals.any_of.empty();
-    if (is_weak) {
-      weak_strings_.push_back(s);
-      has_weak_[string.rule] = 1;
-    }
-    unknown_.push_back(literals.any_of.empty() || is_weak ? 1 : 0);
+    is_weak_.push_back(literals.weak && !literals.any_of.empty() ? 1 : 0);
     for (std::string& text : literals.any_of) {
-      auto& strings = wanted[{std::move(text), literals.ignore_case, is_expression, is_weak ? weak : strong}];
+      auto& strings = wanted[{std::move(text), literals.ignore_case, is_expression}];
       if (strings.empty() || strings.back() != s) strings.push_back(s);
     }
   }
+  literals_of_.resize(is_weak_.size());
+  costs_.resize(is_weak_.size());
   for (auto& [literal, strings] : wanted) {
+    const bool is_long = !literal.expression && LiteralFinder::suits(literal.text);
+    const double met = literal.expression ? 0 : std::min(1.0, frequency_of(literal.text) * usual_size) * met_cost;
+    const double cost = (literal.expression ? expression_cost : is_long ? 1 : short_cost) + met;
+    for (const std::uint32_t string : strings) {
+      literals_of_[string].push_back(static_cast<std::uint32_t>(literals_.size()));
+      costs_[string] += cost + (is_weak_[string] != 0 ? weak_cost : 0);
+    }
     literals_.push_back(literal);
+    is_long_.push_back(is_long ? 1 : 0);
     strings_of_.push_back(std::move(strings));
+  }
+  for (std::size_t s = 0; s < costs_.size(); ++s) {
+    if (literals_of_[s].empty()) costs_[s] = std::numeric_limits<double>::infinity();
   }
 }
 
@@ -78,86 +86,145 @@ void YaraPrefilter::add_references() {
     }
     std::sort(all.begin(), all.end());
     all.erase(std::unique(all.begin(), all.end()), all.end());
-    for (const std::uint32_t other : all) {
-      woken_by_[other].push_back(rule);
-      has_weak_[rule] = has_weak_[rule] | has_weak_[other];
-    }
+    for (const std::uint32_t other : all) woken_by_[other].push_back(rule);
     woken_by_[rule].push_back(rule);
   }
 }
 
-void YaraPrefilter::make_class(Class& one, YaraHeader header, bool is_large) {
-  one.facts.known = false;
-  one.facts.header = header;
+// --- classes of files
+
+const YaraPrefilter::Class& YaraPrefilter::class_of(Bytes head, std::uint64_t least_size) const {
+  const YaraHeader header = yara_header_of(head);
+  const bool is_large = least_size > large_size;
+  Class& one = classes_[(header == YaraHeader::pe ? 0u : header == YaraHeader::elf ? 2u : 4u) + (is_large ? 1u : 0u)];
+  std::call_once(one.once, [&] { make_class(one, header, is_large); });
+  return one;
+}
+
+void YaraPrefilter::make_class(Class& one, YaraHeader header, bool is_large) const {
+  YaraFacts facts;
+  facts.known = false;
+  facts.header = header;
   if (is_large) {
-    one.facts.least_size = large_size + 1;
+    facts.least_size = large_size + 1;
   } else {
-    one.facts.most_size = large_size;
+    facts.most_size = large_size;
   }
-  const std::size_t count = conditions_.rule_count();
+  const auto count = static_cast<std::uint32_t>(conditions_.rule_count());
+  const auto string_count = static_cast<std::uint32_t>(is_weak_.size());
   YaraConditions::Evaluation evaluation(conditions_);
-  const std::vector<std::uint8_t> all_present(conditions_.strings().size(), 1);
-  std::vector<std::uint8_t> needed(count);  // rules whose strings are looked for
-  evaluation.begin(one.facts, all_present);
-  for (std::uint32_t rule = 0; rule < count; ++rule) {
-    one.possible.push_back(evaluation.may_be_true(rule) ? 1 : 0);
-    if (one.possible.back() == 0) continue;
-    needed[rule] = 1;
-    for (const std::uint32_t other : needs_[rule]) needed[other] = 1;
+  const std::vector<std::uint8_t> all_present(string_count, 1);
+  evaluation.begin(facts, all_present);
+  for (std::uint32_t rule = 0; rule < count; ++rule) one.possible.push_back(evaluation.may_be_true(rule) ? 1 : 0);
+
+  const std::vector<Tier> tiers = tiers_of_strings(one, facts);
+  // A literal is in the first tier that one of its strings asks for, and a string is known when all of its literals were looked for.
+  std::vector<std::uint8_t> tier_of(literals_.size(), tier_count);
+  for (std::uint32_t s = 0; s < string_count; ++s) {
+    for (const std::uint32_t literal : literals_of_[s]) tier_of[literal] = std::min<std::uint8_t>(tier_of[literal], tiers[s]);
   }
-  evaluation.begin(one.facts, unknown_);
+  for (std::uint32_t literal = 0; literal < literals_.size(); ++literal) {
+    if (tier_of[literal] == tier_count) continue;
+    Patterns& patterns = one.patterns[tier_of[literal]];
+    (is_long_[literal] != 0 ? patterns.long_literals : patterns.literals).push_back(literal);
+  }
+  one.unknown.assign(string_count, 1);
+  one.never_known.assign(string_count, 1);
+  std::vector<std::uint8_t> known_after(string_count, tier_count);
+  for (std::uint32_t s = 0; s < string_count; ++s) {
+    if (literals_of_[s].empty()) continue;
+    known_after[s] = 0;
+    for (const std::uint32_t literal : literals_of_[s]) known_after[s] = std::max(known_after[s], tier_of[literal]);
+    if (known_after[s] == tier_count) continue;
+    one.never_known[s] = 0;
+    if (known_after[s] == first) one.unknown[s] = 0;
+    one.strings[known_after[s]].push_back(s);
+  }
+
+  one.tiers.resize(count);
+  for (std::uint32_t s = 0; s < string_count; ++s) {
+    if (known_after[s] == tier_count) continue;
+    for (const std::uint32_t rule : woken_by_[conditions_.strings()[s].rule]) one.tiers[rule] = static_cast<std::uint8_t>(one.tiers[rule] | 1u << known_after[s]);
+  }
+  evaluation.begin(facts, one.unknown);
   for (std::uint32_t rule = 0; rule < count; ++rule) {
     if (one.possible[rule] != 0 && evaluation.may_be_true(rule)) one.always.push_back(rule);
   }
-  for (std::uint32_t literal = 0; literal < literals_.size(); ++literal) {
-    const auto& strings = strings_of_[literal];
-    if (std::any_of(strings.begin(), strings.end(), [&](std::uint32_t s) { return needed[conditions_.strings()[s].rule] != 0; })) {
-      one.patterns[literals_[literal].strength].literals.push_back(literal);
-    }
+}
+
+// tier_count for strings that no rule of the class needs.
+std::vector<YaraPrefilter::Tier> YaraPrefilter::tiers_of_strings(const Class& one, const YaraFacts& facts) const {
+  std::vector<Tier> tiers(is_weak_.size(), static_cast<Tier>(tier_count));
+  const auto ask = [&](std::uint32_t string, Tier tier) { tiers[string] = std::min(tiers[string], tier); };
+  std::vector<Tier> others(conditions_.rule_count(), static_cast<Tier>(tier_count));  // by rule: for its strings that are not needed
+  YaraConditions::Needs needs(conditions_, costs_);
+  needs.begin(facts);
+  for (std::uint32_t rule = 0; rule < conditions_.rule_count(); ++rule) {
+    if (one.possible[rule] == 0) continue;
+    const YaraConditions::Needs::Choice& choice = needs.of(rule);
+    const bool is_found_early = choice.cost < weak_cost;
+    for (const std::uint32_t string : choice.strings) ask(string, is_weak_[string] != 0 ? weak : first);
+    // A rule that nearly every file makes a candidate is decided by all that there is to know of it.
+    others[rule] = std::min(others[rule], is_found_early ? rest : first);
+    for (const std::uint32_t other : needs_[rule]) others[other] = std::min(others[other], is_found_early ? rest : first);
   }
+  for (std::uint32_t s = 0; s < is_weak_.size(); ++s) {
+    const Tier tier = others[conditions_.strings()[s].rule];
+    if (tier != static_cast<Tier>(tier_count)) ask(s, tier == first && is_weak_[s] != 0 ? weak : tier);
+  }
+  return tiers;
 }
 
-const PatternDatabase* YaraPrefilter::database(std::size_t which, Strength strength) const {
-  const Patterns& patterns = classes_[which].patterns[strength];
-  std::call_once(patterns.once, [&] {
-    std::vector<Pattern> list;
-    list.reserve(patterns.literals.size());
-    for (const std::uint32_t literal : patterns.literals) list.push_back(pattern_of(literals_[literal]));
-    const std::string file = saved_patterns_.empty() ? "" : saved_patterns_ + "-" + std::to_string(which) + (strength == weak ? "w" : "");
-    if (auto made = saved_or_compiled(file, list)) patterns.database = std::move(*made);
-  });
-  return patterns.database.get();
+// --- looking for literals
+
+void YaraPrefilter::make_patterns(const Patterns& patterns) const {
+  std::vector<LiteralFinder::Literal> long_ones;
+  for (const std::uint32_t literal : patterns.long_literals) long_ones.push_back({literals_[literal].text, literals_[literal].ignore_case});
+  patterns.finder = std::make_unique<LiteralFinder>(std::move(long_ones));
+
+  std::vector<Pattern> list;
+  Hasher hasher;  // which patterns they are depends on the rules and on this program
+  for (const std::uint32_t number : patterns.literals) {
+    const Literal& literal = literals_[number];
+    list.push_back(pattern_of(literal));
+    hasher.update(as_bytes(std::to_string(literal.text.size()) + (literal.ignore_case ? "i" : "") + (literal.expression ? "x" : "l")));
+    hasher.update(as_bytes(literal.text));
+  }
+  const std::string file = saved_patterns_.empty() ? "" : saved_patterns_ + hasher.finish().hex().substr(0, 32);
+  if (auto made = saved_or_compiled(file, list)) patterns.database = std::move(*made);
 }
 
-// False: the bytes were not looked through. Hits name literals.
-bool YaraPrefilter::scan(std::size_t which, Strength strength, Bytes bytes, std::vector<Hit>& hits) const {
-  const Patterns& patterns = classes_[which].patterns[strength];
-  const PatternDatabase* const made = database(which, strength);
-  hits.clear();
-  if (made == nullptr || made->scan(bytes, patterns.literals.size() + 1, hits) != ScanStatus::complete) return false;
-  for (Hit& hit : hits) hit.pattern = patterns.literals[hit.pattern];
+// False: the bytes were not looked through.
+bool YaraPrefilter::scan(const Patterns& patterns, Bytes bytes, Scratch& scratch, std::vector<std::uint32_t>& found) const {
+  std::call_once(patterns.once, [&] { make_patterns(patterns); });
+  scratch.hits.clear();
+  if (patterns.database == nullptr || patterns.database->scan(bytes, patterns.literals.size() + 1, scratch.hits) != ScanStatus::complete) return false;
+  for (const Hit& hit : scratch.hits) found.push_back(patterns.literals[hit.pattern]);
+  scratch.found.clear();
+  patterns.finder->find(bytes, scratch.finder, scratch.found);
+  for (const std::uint32_t number : scratch.found) found.push_back(patterns.long_literals[number]);
   return true;
 }
 
 // --- one file
 
-YaraPrefilter::Pass::Pass(const YaraPrefilter& owner)
-    : owner_(owner), evaluation_(owner.conditions_), present_(owner.unknown_), triggered_(owner.conditions_.rule_count()) {}
+YaraPrefilter::Pass::Pass(const YaraPrefilter& owner) : owner_(owner), evaluation_(owner.conditions_), triggered_(owner.conditions_.rule_count()) {}
 
-void YaraPrefilter::Pass::forget() {
-  for (const std::uint32_t string : met_) present_[string] = 0;
+void YaraPrefilter::Pass::begin(Bytes head, std::uint64_t least_size, bool in_windows) {
   for (const std::uint32_t rule : rules_) triggered_[rule] = 0;
-  if (weak_changed_) {
-    for (const std::uint32_t string : owner_.weak_strings_) present_[string] = 1;
-  }
-  weak_changed_ = false;
-  met_.clear();
   rules_.clear();
-}
-
-void YaraPrefilter::Pass::begin(Bytes head, std::uint64_t least_size) {
-  forget();
-  class_ = class_of(head, least_size);
+  found_.clear();
+  in_windows_ = in_windows;
+  class_ = &owner_.class_of(head, least_size);
+  const std::vector<std::uint8_t>* const base = in_windows ? &class_->never_known : &class_->unknown;
+  if (base != base_ || base_changed_) {
+    present_ = *base;
+    base_ = base;
+    base_changed_ = false;
+  } else {
+    for (const std::uint32_t string : met_) present_[string] = 0;
+  }
+  met_.clear();
 }
 
 void YaraPrefilter::Pass::meet(std::uint32_t string) {
@@ -172,13 +239,14 @@ void YaraPrefilter::Pass::meet(std::uint32_t string) {
 }
 
 void YaraPrefilter::Pass::feed(Bytes bytes) {
-  if (!owner_.scan(class_, strong, bytes, hits_)) {
+  for (std::size_t tier = 0; tier < (in_windows_ ? tier_count : 1); ++tier) {
+    if (owner_.scan(class_->patterns[tier], bytes, scratch_, found_)) continue;
     // Nothing is known to be absent.
     for (std::uint32_t string = 0; string < present_.size(); ++string) meet(string);
     return;
   }
-  for (const Hit& hit : hits_) {
-    for (const std::uint32_t string : owner_.strings_of_[hit.pattern]) meet(string);
+  for (const std::uint32_t literal : found_) {
+    for (const std::uint32_t string : owner_.strings_of_[literal]) meet(string);
   }
 }
 
@@ -187,30 +255,33 @@ void YaraPrefilter::Pass::sort_out(const YaraFacts& facts) {
   std::erase_if(candidates_, [this](std::uint32_t rule) { return !evaluation_.may_be_true(rule); });
 }
 
-void YaraPrefilter::Pass::look_for_weak(Bytes content) {
-  if (!owner_.scan(class_, weak, content, hits_)) return;
-  weak_changed_ = true;
-  for (const std::uint32_t string : owner_.weak_strings_) present_[string] = 0;
-  for (const Hit& hit : hits_) {
-    for (const std::uint32_t string : owner_.strings_of_[hit.pattern]) present_[string] = 1;
+bool YaraPrefilter::Pass::hangs_on(unsigned tiers) const {
+  return std::any_of(candidates_.begin(), candidates_.end(), [&](std::uint32_t rule) { return (class_->tiers[rule] & tiers) != 0; });
+}
+
+bool YaraPrefilter::Pass::look_for_more(unsigned tier, const YaraFacts& facts) {
+  if (!owner_.scan(class_->patterns[tier], facts.content, scratch_, found_)) return false;
+  base_changed_ = true;
+  for (const std::uint32_t string : class_->strings[tier]) present_[string] = 0;
+  // A string may have a literal of an earlier tier too.
+  for (const std::uint32_t literal : found_) {
+    for (const std::uint32_t string : owner_.strings_of_[literal]) present_[string] = 1;
   }
+  sort_out(facts);
+  return true;
 }
 
 const std::vector<std::uint32_t>& YaraPrefilter::Pass::finish(const YaraFacts& facts) {
-  const Class& own = owner_.classes_[class_];
   candidates_.clear();
   for (const std::uint32_t rule : rules_) {
-    if (own.possible[rule] != 0) candidates_.push_back(rule);
+    if (class_->possible[rule] != 0) candidates_.push_back(rule);
   }
-  for (const std::uint32_t rule : own.always) {
+  for (const std::uint32_t rule : class_->always) {
     if (triggered_[rule] == 0) candidates_.push_back(rule);
   }
   sort_out(facts);
-  const bool is_whole = facts.content.size() == facts.file_size;
-  if (is_whole && std::any_of(candidates_.begin(), candidates_.end(), [this](std::uint32_t rule) { return owner_.has_weak_[rule] != 0; })) {
-    look_for_weak(facts.content);
-    sort_out(facts);
-  }
+  // The rest's strings may have weak literals.
+  if (!in_windows_ && hangs_on(1u << weak | 1u << rest) && look_for_more(weak, facts) && hangs_on(1u << rest)) look_for_more(rest, facts);
   std::sort(candidates_.begin(), candidates_.end());
   return candidates_;
 }

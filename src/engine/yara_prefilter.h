@@ -1,11 +1,14 @@
-// From a file's bytes to the few rules that can be true of it: a Hyperscan pass over the literals that matches need (yara_literals.h), then the conditions of
+// From a file's bytes to the few rules that can be true of it: a pass that looks for the literals that matches need (yara_literals.h), then the conditions of
 // the rules whose strings were met (yara_condition.h), and of those that need no string.
 //
 // Files come in classes, by their first bytes and their size. More than half of the published rules are for Windows programs or for small files, and what only
-// they need is not looked for in others: the conditions are evaluated once for a class of which nothing else is known, and the patterns of a class are those of
-// the rules that are left. A class is compiled when its first file comes.
+// they need is not looked for in others: the conditions are evaluated for a class of which nothing else is known, and what is looked for is what the rules that
+// are left need. A class is made when its first file comes.
 //
-// Weak literals ("<?") are in most files of some kind. They are looked for in a second pass, over those files only in which a rule hangs on nothing else.
+// Literals come in tiers. First are those without which rules cannot be true: for each rule the fewest and rarest (YaraConditions::Needs). Weak ones ("<?") are
+// in most files of some kind, and the rest is all else that conditions ask for; both are looked for only where a rule still may be true and hangs on them.
+//
+// Literals that are long and rare enough go to a LiteralFinder, the others and expressions to Hyperscan.
 #pragma once
 
 #include <array>
@@ -17,6 +20,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "engine/literal_finder.h"
 #include "engine/pattern_database.h"
 #include "engine/yara_condition.h"
 
@@ -24,6 +28,13 @@ namespace lazaret::engine {
 
 // Immutable after the constructor and thread-safe; what belongs to one file is a Pass.
 class YaraPrefilter {
+  struct Class;
+  struct Scratch {
+    std::vector<Hit> hits;
+    LiteralFinder::Scratch finder;
+    std::vector<std::uint32_t> found;
+  };
+
  public:
   // `sources`: (name space, source), in the order in which libyara gets them. `saved_patterns`: how the names of the files begin in which the compiled
   // patterns are kept; "" for none.
@@ -36,8 +47,8 @@ class YaraPrefilter {
   class Pass {
    public:
     explicit Pass(const YaraPrefilter& owner);
-    // `head`: how the file begins. `least_size`: what is known of its size so far; the whole size need not be known.
-    void begin(Bytes head, std::uint64_t least_size);
+    // `head`: how the file begins. `least_size`: what is known of its size so far; the whole size need not be known. `in_windows`: it is not fed at once.
+    void begin(Bytes head, std::uint64_t least_size, bool in_windows = false);
     // Bytes of the file: all of them, or windows that overlap by more than a literal is long.
     void feed(Bytes bytes);
     // The strings met so far, and one that was met in another pass over the same file.
@@ -47,63 +58,73 @@ class YaraPrefilter {
     const std::vector<std::uint32_t>& finish(const YaraFacts& facts);
 
    private:
-    void forget();
     void sort_out(const YaraFacts& facts);
-    void look_for_weak(Bytes content);
+    bool hangs_on(unsigned tiers) const;
+    bool look_for_more(unsigned tier, const YaraFacts& facts);  // false: nothing more is known
 
     const YaraPrefilter& owner_;
-    std::size_t class_ = 0;
+    const Class* class_ = nullptr;
+    bool in_windows_ = false;
     YaraConditions::Evaluation evaluation_;
-    std::vector<Hit> hits_;
-    std::vector<std::uint8_t> present_;    // by string
+    Scratch scratch_;
+    std::vector<std::uint32_t> found_;               // literals
+    const std::vector<std::uint8_t>* base_ = nullptr;  // of what present_ is a copy, but for what was met
+    bool base_changed_ = false;
+    std::vector<std::uint8_t> present_;    // by string: it may be there
     std::vector<std::uint32_t> met_;       // strings to forget again
     std::vector<std::uint8_t> triggered_;  // by rule
-    std::vector<std::uint32_t> rules_;     // triggered or without trigger
+    std::vector<std::uint32_t> rules_;     // triggered
     std::vector<std::uint32_t> candidates_;
-    bool weak_changed_ = false;
   };
 
  private:
-  enum Strength : std::uint8_t { strong, weak };
+  enum Tier : std::uint8_t { first, weak, rest };
+  static constexpr std::size_t tier_count = 3;
   struct Literal {
     std::string text;
     bool ignore_case = false;
     bool expression = false;  // text is one
-    Strength strength = strong;
     auto operator<=>(const Literal&) const = default;
   };
   struct Patterns {
-    std::vector<std::uint32_t> literals;  // by pattern, in literals_
+    std::vector<std::uint32_t> literals;       // of literals_: those for Hyperscan, by pattern
+    std::vector<std::uint32_t> long_literals;  // those for the finder, by its numbers
     mutable std::once_flag once;
     mutable std::unique_ptr<PatternDatabase> database;  // null: it could not be made, and every string may be there
+    mutable std::unique_ptr<LiteralFinder> finder;
   };
   struct Class {
-    YaraFacts facts;
+    std::once_flag once;
     std::vector<std::uint8_t> possible;  // by rule: it can be true of a file of this class
-    std::vector<std::uint32_t> always;   // rules that can be true without any literal
-    std::array<Patterns, 2> patterns;    // by strength
+    std::vector<std::uint32_t> always;   // rules that can be true without any literal of the first tier
+    std::vector<std::uint8_t> tiers;     // by rule: a bit for each tier in which a string stands that it hangs on
+    std::array<Patterns, tier_count> patterns;
+    std::vector<std::uint8_t> unknown, never_known;  // by string: it may be there after the first tier, after all tiers
+    std::array<std::vector<std::uint32_t>, tier_count> strings;  // that a tier makes known
   };
   static constexpr std::size_t class_count = 6;
   static constexpr std::uint64_t large_size = 1 << 20;
-  static std::size_t class_of(Bytes head, std::uint64_t least_size);
 
   static Pattern pattern_of(const Literal& literal);  // a view of it
   void add_literals();
   void add_references();
-  void make_class(Class& one, YaraHeader header, bool is_large);
-  const PatternDatabase* database(std::size_t which, Strength strength) const;
-  bool scan(std::size_t which, Strength strength, Bytes bytes, std::vector<Hit>& hits) const;
+  const Class& class_of(Bytes head, std::uint64_t least_size) const;
+  void make_class(Class& one, YaraHeader header, bool is_large) const;
+  std::vector<Tier> tiers_of_strings(const Class& one, const YaraFacts& facts) const;
+  void make_patterns(const Patterns& patterns) const;
+  bool scan(const Patterns& patterns, Bytes bytes, Scratch& scratch, std::vector<std::uint32_t>& found) const;
 
   YaraConditions conditions_;
   std::string saved_patterns_;
   std::vector<Literal> literals_;
+  std::vector<std::uint8_t> is_long_;                   // by literal: the finder can look for it
   std::vector<std::vector<std::uint32_t>> strings_of_;  // by literal
+  std::vector<std::vector<std::uint32_t>> literals_of_;  // by string; none: it may be anywhere
+  std::vector<std::uint8_t> is_weak_;                   // by string
+  std::vector<double> costs_;                           // by string, of looking for it
   std::vector<std::vector<std::uint32_t>> needs_;       // by rule: the rules it refers to, however far
   std::vector<std::vector<std::uint32_t>> woken_by_;    // by rule: itself and the rules that refer to it, however far
-  std::vector<std::uint8_t> has_weak_;                  // by rule: a string of it, or of those it refers to, has weak literals
-  std::vector<std::uint32_t> weak_strings_;
-  std::vector<std::uint8_t> unknown_;                   // by string: what the first pass does not look for, and so may be there
-  std::array<Class, class_count> classes_;
+  mutable std::array<Class, class_count> classes_;
 };
 
 }  // namespace lazaret::engine

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <random>
 #include <set>
@@ -114,6 +117,65 @@ TEST(Yara, OneUnitServesManyCandidatesOfALargeFile) {
   const auto rules = compiled({{"r", source}});
   EXPECT_EQ(names(*rules, content).size(), 40u);
   EXPECT_EQ(names(*rules, content).size(), 40u);
+}
+
+TEST(Yara, ManyCandidatesOfASourceAreDecidedByTheWholeSource) {
+  std::string source = "global rule small { condition: filesize < 1MB }\nprivate rule hidden { strings: $a = \"candidate\" condition: $a }\n", content;
+  for (int i = 0; i < 200; ++i) source += "rule r" + std::to_string(i) + " { strings: $a = \"candidate-number-" + std::to_string(i) + ".\" condition: hidden and $a }\n";
+  for (int i = 0; i < 200; i += 5) content += "candidate-number-" + std::to_string(i) + ".";
+  const auto rules = compiled({{"r", source}});
+  EXPECT_EQ(rules->scan(as_bytes(content), {}, 60).rules_run, 42u);
+  const auto found = names(*rules, content);
+  EXPECT_EQ(found.size(), 41u);
+  EXPECT_EQ(found.front(), "small");
+  EXPECT_EQ(found.back(), "r195");
+  EXPECT_TRUE(names(*rules, content + std::string(2 << 20, ' ')).empty());
+}
+
+// Hyperscan refuses a null pointer; every rule was run on files of no bytes.
+TEST(Yara, AnEmptyFileHasNoAddress) {
+  const auto rules = compiled({{"r", R"(rule a { strings: $a = "needle-in-hay" condition: $a } rule b { condition: filesize == 0 })"}});
+  const YaraResult result = rules->scan(Bytes(), {}, 60);
+  EXPECT_EQ(result.rules_run, 1u);
+  EXPECT_EQ(result.matches.size(), 1u);
+}
+
+TEST(Yara, WhatIsKeptForTheNextStartGivesTheSame) {
+  const std::string folder = testing::TempDir() + "yara_test." + std::to_string(::getpid());
+  std::filesystem::create_directories(folder);
+  const auto start = [&](const std::vector<std::pair<std::string, std::string>>& sources) {
+    auto rules = YaraRules::compile(sources, {folder, true});
+    EXPECT_TRUE(rules.ok());
+    return std::move(*rules);
+  };
+  const auto first = start(yara_pack());
+  const auto scanned = [&](const YaraRules& rules) {
+    std::vector<std::string> lines;
+    for (const std::string& header : yara_headers()) {
+      for (const std::string& piece : yara_pieces()) {
+        for (const std::string& line : described(rules, rules.scan(as_bytes(header + piece), {}, 60))) lines.push_back(line);
+      }
+    }
+    return lines;
+  };
+  const auto expected = scanned(*first);
+  const auto kept = [&] { return std::distance(std::filesystem::directory_iterator(folder), {}); };
+  const auto files = kept();
+  EXPECT_GT(files, 2);
+  const auto again = start(yara_pack());
+  EXPECT_EQ(scanned(*again), expected);
+  EXPECT_EQ(kept(), files) << "nothing is made again";
+  EXPECT_EQ(again->rules().size(), first->rules().size());
+  EXPECT_EQ(again->rules()[0].tags, first->rules()[0].tags);
+  EXPECT_EQ(again->rules()[0].metadata, first->rules()[0].metadata);
+  // Other rules are not taken for those.
+  EXPECT_EQ(names(*start({{"text.yar", "rule other { condition: true }"}}), "x"), std::vector<std::string>{"other"});
+  // What is damaged is made again.
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) std::filesystem::resize_file(entry.path(), std::filesystem::file_size(entry.path()) / 2);
+  EXPECT_EQ(scanned(*start(yara_pack())), expected);
+  EXPECT_FALSE(YaraRules::compile({{"bad.yar", "rule a { condition: $b }"}}, {folder, true}).ok());
+  EXPECT_FALSE(YaraRules::compile({{"bad.yar", "rule a { condition: $b }"}}, {folder, true}).ok());
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Yara, NameSpacesOfSeveralSourcesShareTheirRules) {

@@ -14,6 +14,11 @@ constexpr std::size_t kept_bytes = 24 << 20;
 // unit for all candidates (made once more for each combination of them) and a unit for each (kept, but each reads the whole file).
 constexpr std::uint64_t compile_unit = 500, compile_rule = 150, scanned_per_microsecond = 600;
 
+// So many candidates of one source are scanned for with all rules of the source: it is compiled once, whichever the candidates are. For large files that is too
+// slow, since libyara's time grows with the number of strings.
+constexpr std::size_t many_of_source = 6;
+constexpr std::uint64_t largest_for_source = 1 << 20;
+
 bool one_unit_is_better(std::size_t candidates, std::uint64_t size) {
   return candidates > 1 && (candidates - 1) * (size / scanned_per_microsecond) > compile_unit + candidates * compile_rule;
 }
@@ -46,7 +51,6 @@ std::vector<std::pair<std::string, YaraSource>> YaraUnits::read_sources(const st
   }
 
   std::vector<std::pair<std::string, YaraSource>> sources;
-  std::vector<std::size_t> texts;
   std::vector<YaraText> others;
   for (std::size_t i = 0; i < texts_.size(); ++i) {
     if (!understood.contains(texts_[i].name_space)) {
@@ -57,12 +61,11 @@ std::vector<std::pair<std::string, YaraSource>> YaraUnits::read_sources(const st
     for (const YaraRuleSource& rule : read[i].rules) {
       const std::size_t index = list.front();
       list.erase(list.begin());
-      rules_.push_back({index, i, rule.begin, rule.end, rule.is_private, {}});
+      rules_.push_back({index, i, rule.begin, rule.end, rule.is_private, {}, {}});
     }
-    texts.push_back(i);
     sources.emplace_back(texts_[i].name_space, std::move(read[i]));
   }
-  connect(sources, texts);
+  connect(sources);
 
   if (!others.empty()) {
     auto unit = std::make_shared<YaraUnit>();
@@ -76,8 +79,8 @@ std::vector<std::pair<std::string, YaraSource>> YaraUnits::read_sources(const st
   return sources;
 }
 
-void YaraUnits::connect(const std::vector<std::pair<std::string, YaraSource>>& sources, const std::vector<std::size_t>& texts) {
-  imports_.resize(texts_.size());
+void YaraUnits::connect(const std::vector<std::pair<std::string, YaraSource>>& sources) {
+  reported_of_.resize(texts_.size());
   struct Scope {
     std::vector<std::pair<std::string, std::uint32_t>> rules;
     std::map<std::string, std::uint32_t, std::less<>> by_name;
@@ -110,6 +113,10 @@ void YaraUnits::connect(const std::vector<std::pair<std::string, YaraSource>>& s
       }
       tidy(needs);
       rules_[number].needs = std::move(needs);
+      for (const std::string& module : scope.imports) {
+        if (std::binary_search(rule.mentioned.begin(), rule.mentioned.end(), module)) rules_[number].imports.push_back(module);
+      }
+      if (!rule.is_private) reported_of_[rules_[number].text].push_back(number);
       if (rule.is_global) scope.globals.push_back(number);
       scope.members.push_back(number);
       scope.rules.emplace_back(rule.name, number);
@@ -118,11 +125,6 @@ void YaraUnits::connect(const std::vector<std::pair<std::string, YaraSource>>& s
     }
   }
   for (auto& [name_space, scope] : scopes) {
-    std::string imports;
-    for (const std::string& module : scope.imports) imports += "import \"" + module + "\"\n";
-    for (std::size_t i = 0; i < sources.size(); ++i) {
-      if (sources[i].first == name_space) imports_[texts[i]] = imports;
-    }
     if (scope.globals.empty()) continue;
     Key globals;
     for (const std::uint32_t rule : scope.globals) add_all(globals, rule);
@@ -149,12 +151,21 @@ bool YaraUnits::any_reported(const std::vector<std::uint32_t>& candidates) const
 }
 
 std::vector<std::shared_ptr<const YaraUnit>> YaraUnits::units_for(const std::vector<std::uint32_t>& candidates, std::uint64_t size) const {
-  Key reported;
+  std::map<std::size_t, Key> by_text;
   for (const std::uint32_t rule : candidates) {
-    if (!rules_[rule].is_private) reported.push_back(rule);
+    if (!rules_[rule].is_private) by_text[rules_[rule].text].push_back(rule);
   }
   std::vector<std::shared_ptr<const YaraUnit>> units;
   if (whole_ != nullptr) units.push_back(whole_);
+  Key reported;
+  for (const auto& [text, list] : by_text) {
+    if (list.size() >= many_of_source && size <= largest_for_source) {
+      units.push_back(unit(reported_of_[text]));
+    } else {
+      reported.insert(reported.end(), list.begin(), list.end());
+    }
+  }
+  std::sort(reported.begin(), reported.end());
   if (one_unit_is_better(reported.size(), size)) {
     units.push_back(unit(reported));
   } else {
@@ -196,9 +207,11 @@ std::vector<YaraText> YaraUnits::parts_of(const Key& needed) const {
     const YaraText& text = texts_[rule.text];
     auto part = std::find_if(parts.begin(), parts.end(), [&](const YaraText& one) { return one.name_space == text.name_space; });
     if (part == parts.end()) {
-      parts.push_back({text.name_space, text.file, imports_[rule.text]});
+      parts.push_back({text.name_space, text.file, ""});
       part = parts.end() - 1;
     }
+    // A module may be imported again.
+    for (const std::string& module : rule.imports) part->text += "import \"" + module + "\"\n";
     part->text.append(text.text, rule.begin, rule.end - rule.begin + 1);
     part->text += '\n';
   }

@@ -52,6 +52,7 @@ class YaraUnits {
     std::size_t begin = 0, end = 0;
     bool is_private = false;
     std::vector<std::uint32_t> needs;  // all rules, by their numbers here, that must be compiled with it
+    std::vector<std::string> imports;  // modules that its condition names
   };
   using Key = std::vector<std::uint32_t>;
 
@@ -59,11 +60,11 @@ class YaraUnits {
   std::shared_ptr<const YaraUnit> make_unit(const Key& key) const;
   void number_rules(YaraUnit& unit, const std::set<std::size_t>& wanted) const;
   std::vector<YaraText> parts_of(const Key& needed) const;
-  void connect(const std::vector<std::pair<std::string, YaraSource>>& sources, const std::vector<std::size_t>& texts);
+  void connect(const std::vector<std::pair<std::string, YaraSource>>& sources);
 
   std::vector<YaraText> texts_;
   std::vector<Rule> rules_;  // of understood sources, in the prefilter's order
-  std::vector<std::string> imports_;  // by text: its import lines
+  std::vector<std::vector<std::uint32_t>> reported_of_;  // by text: its rules that are not private
   std::map<std::pair<std::string, std::string>, std::size_t> index_of_;  // (name space, name) of the rules that libyara reports
   std::shared_ptr<const YaraUnit> whole_;
   std::size_t whole_rule_count_ = 0;
