@@ -18,7 +18,7 @@
 namespace lazaret::audit {
 namespace {
 
-constexpr int format_version = 1;
+constexpr int format_version = 2;
 constexpr int busy_milliseconds = 3000;
 
 // Everything of the limits that can change what an audit finds.
@@ -34,11 +34,12 @@ std::string compress(std::string_view plain) {
   return packed;
 }
 
-std::optional<std::string> decompress(Bytes packed, std::uint64_t plain_size) {
-  if (plain_size > 4ull << 30) return std::nullopt;
-  std::string plain(plain_size, '\0');
-  const std::size_t size = ZSTD_decompress(plain.data(), plain.size(), packed.data(), packed.size());
-  if (ZSTD_isError(size) || size != plain_size) return std::nullopt;
+// Null when `packed` is not the compressed form of as many bytes.
+std::unique_ptr<std::uint8_t[]> decompress(Bytes packed, std::uint64_t plain_size) {
+  if (plain_size > 4ull << 30) return nullptr;
+  auto plain = std::make_unique_for_overwrite<std::uint8_t[]>(plain_size);
+  const std::size_t size = ZSTD_decompress(plain.get(), plain_size, packed.data(), packed.size());
+  if (ZSTD_isError(size) || size != plain_size) return nullptr;
   return plain;
 }
 
@@ -71,13 +72,13 @@ class Cache::Impl {
     auto database = SqliteDatabase::open(path, busy_milliseconds);
     if (!database) return database;
     // Several processes share the file: a rollback journal, not a WAL (see base/sqlite.h). A lost entry is only audited again, so
-    // nothing waits for the disk.
+    // nothing waits for the disk. The audit stands last: SQLite walks through all its pages to get at a column behind it.
     const auto ready = database->execute(fmt::format(
-        "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=OFF;"
+        "PRAGMA page_size=16384; PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=OFF;"
         "CREATE TABLE IF NOT EXISTS about (version INTEGER NOT NULL);"
         "INSERT INTO about SELECT {} WHERE NOT EXISTS (SELECT 1 FROM about);"
-        "CREATE TABLE IF NOT EXISTS layer (digest TEXT NOT NULL, rules TEXT NOT NULL, audit BLOB NOT NULL, plain_size INTEGER NOT NULL,"
-        " sha256 TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (digest, rules)) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS layer (digest TEXT NOT NULL, rules TEXT NOT NULL, plain_size INTEGER NOT NULL, sha256 TEXT NOT NULL,"
+        " used INTEGER NOT NULL, audit BLOB NOT NULL, PRIMARY KEY (digest, rules)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS file (identity TEXT PRIMARY KEY, digest TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;",
         format_version));
     if (!ready) return ready.error();
@@ -114,9 +115,12 @@ class Cache::Impl {
     if (!statement) return std::nullopt;
     const auto row = statement->bind(1, digest).bind(2, rules_).step();
     if (!row || !*row) return std::nullopt;
-    const auto plain = decompress(statement->blob(0), static_cast<std::uint64_t>(statement->integer(1)));
-    if (!plain || sha256(as_bytes(*plain)).hex() != statement->text(2)) return std::nullopt;
-    auto audit = LayerAudit::load(as_bytes(*plain));
+    // What is as it was packed unpacks to what it was.
+    if (sha256(statement->blob(0)).hex() != statement->text(2)) return std::nullopt;
+    const auto plain_size = static_cast<std::uint64_t>(statement->integer(1));
+    const auto plain = decompress(statement->blob(0), plain_size);
+    if (plain == nullptr) return std::nullopt;
+    auto audit = LayerAudit::load({plain.get(), plain_size});
     statement->reset();
     if (!audit || audit->blob_digest.str() != digest) return std::nullopt;
     touch(digest);
@@ -144,8 +148,8 @@ class Cache::Impl {
       if (!statement->run()) ok = false;
     };
     run("INSERT OR REPLACE INTO layer VALUES (?, ?, ?, ?, ?, ?)", [&](SqliteStatement& s) {
-      s.bind(1, digest).bind(2, rules_).bind_blob(3, as_bytes(packed)).bind(4, static_cast<std::int64_t>(plain.size()));
-      s.bind(5, sha256(as_bytes(plain)).hex()).bind(6, now);
+      s.bind(1, digest).bind(2, rules_).bind(3, static_cast<std::int64_t>(plain.size()));
+      s.bind(4, sha256(as_bytes(packed)).hex()).bind(5, now).bind_blob(6, as_bytes(packed));
     });
     if (!offer.file_identity.empty()) {
       run("INSERT OR REPLACE INTO file VALUES (?, ?, ?)",

@@ -20,8 +20,10 @@ void put(std::string& out, std::uint64_t value) {
 
 // Records are written by append() or checked by load(), so reading them back cannot run over the end.
 std::uint64_t get(std::string_view records, std::size_t& position) {
-  std::uint64_t value = 0;
-  for (unsigned shift = 0;; shift += 7) {
+  const auto first = static_cast<std::uint8_t>(records[position++]);
+  if (first < 0x80) return first;
+  std::uint64_t value = first & 0x7f;
+  for (unsigned shift = 7;; shift += 7) {
     const auto byte = static_cast<std::uint8_t>(records[position++]);
     value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
     if ((byte & 0x80) == 0) return value;
@@ -76,48 +78,97 @@ void EntryTable::append(const Entry& entry) {
   ++count_;
 }
 
-std::uint64_t EntryTable::decode(std::uint64_t from, Entry& entry) const {
-  std::size_t block = from >> 32, position = from & 0xffffffff;
-  if (position == blocks_[block].size()) {
-    ++block;
-    position = 0;
-  }
-  const std::string& records = blocks_[block];
-  const std::uint64_t shared = get(records, position), rest = get(records, position);
-  entry.path.resize(shared);
-  entry.path.append(records, position, rest);
-  position += rest;
-  entry.type = static_cast<format::TarType>(records[position++]);
-  entry.file_type.kind = static_cast<format::FileKind>(records[position++]);
-  entry.file_type.language = static_cast<format::Language>(records[position++]);
-  entry.mode = static_cast<std::uint32_t>(get(records, position));
-  entry.uid = static_cast<std::uint32_t>(get(records, position));
-  entry.gid = static_cast<std::uint32_t>(get(records, position));
-  entry.size = get(records, position);
-  const auto get_text = [&](std::string& text) {
-    const std::uint64_t size = get(records, position);
-    text.assign(records, position, size);
+std::size_t EntryTable::decode(std::string_view block, std::size_t position, Record& record) {
+  const auto get_text = [&] {
+    const std::uint64_t size = get(block, position);
+    const std::string_view text(block.data() + position, size);
     position += size;
+    return text;
   };
-  get_text(entry.link_target);
-  get_text(entry.capabilities);
-  return position_of(block, position);
+  record.shared = get(block, position);
+  record.rest = get_text();
+  EntryView& entry = record.entry;
+  entry.type = static_cast<format::TarType>(block[position++]);
+  entry.file_type.kind = static_cast<format::FileKind>(block[position++]);
+  entry.file_type.language = static_cast<format::Language>(block[position++]);
+  entry.mode = static_cast<std::uint32_t>(get(block, position));
+  entry.uid = static_cast<std::uint32_t>(get(block, position));
+  entry.gid = static_cast<std::uint32_t>(get(block, position));
+  entry.size = get(block, position);
+  entry.link_target = get_text();
+  entry.capabilities = get_text();
+  return position;
+}
+
+void EntryTable::copy(const EntryView& from, Entry& to) {
+  to.link_target = from.link_target;
+  to.capabilities = from.capabilities;
+  to.type = from.type;
+  to.mode = from.mode;
+  to.uid = from.uid;
+  to.gid = from.gid;
+  to.size = from.size;
+  to.file_type = from.file_type;
 }
 
 Entry EntryTable::at(std::size_t number) const {
   assert(number < count_);
   Entry entry;
-  std::uint64_t position = restarts_[number / restart_interval];
-  for (std::size_t i = 0; i <= number % restart_interval; ++i) position = decode(position, entry);
+  const std::uint64_t restart = restarts_[number / restart_interval];
+  const std::string_view block = blocks_[restart >> 32];
+  std::size_t position = restart & 0xffffffff;
+  Record record;
+  for (std::size_t i = 0; i <= number % restart_interval; ++i) {
+    position = decode(block, position, record);
+    entry.path.resize(record.shared);
+    entry.path += record.rest;
+  }
+  copy(record.entry, entry);
   entry.content = contents_[number];
   return entry;
 }
 
-bool EntryTable::Cursor::next(Entry& entry) {
+bool EntryTable::has_path(std::size_t number, std::string_view path) const {
+  assert(number < count_);
+  const std::uint64_t restart = restarts_[number / restart_interval];
+  const std::string_view block = blocks_[restart >> 32];
+  std::size_t position = restart & 0xffffffff;
+  std::size_t size = 0, same = 0;  // of the record's path, and how many of its bytes are those of `path`
+  Record record;
+  for (std::size_t i = 0; i <= number % restart_interval; ++i) {
+    position = decode(block, position, record);
+    if (record.shared <= same) {
+      const std::string_view wanted = path.substr(record.shared);
+      const auto differs = std::mismatch(record.rest.begin(), record.rest.end(), wanted.begin(), wanted.end());
+      same = record.shared + static_cast<std::size_t>(differs.first - record.rest.begin());
+    }
+    size = record.shared + record.rest.size();
+  }
+  return same == path.size() && size == path.size();
+}
+
+bool EntryTable::Cursor::next(EntryView& entry) {
   if (number_ == table_.count_) return false;
-  position_ = table_.decode(position_, entry);
-  entry.content = table_.contents_[number_];
+  if (position_ == table_.blocks_[block_].size()) {
+    ++block_;
+    position_ = 0;
+  }
+  Record record;
+  position_ = decode(table_.blocks_[block_], position_, record);
+  path_.resize(record.shared);
+  path_ += record.rest;
+  entry = record.entry;
+  entry.path = path_;
   ++number_;
+  return true;
+}
+
+bool EntryTable::Cursor::next(Entry& entry) {
+  EntryView view;
+  if (!next(view)) return false;
+  entry.path = view.path;
+  copy(view, entry);
+  entry.content = table_.contents_[number_ - 1];
   return true;
 }
 

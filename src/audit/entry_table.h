@@ -35,6 +35,15 @@ struct Entry {
   ContentDigest content{};  // of the bytes as they were audited; of a sparse file the holes may have been cut short
 };
 
+// The same without copies: valid until the cursor that gave it moves on.
+struct EntryView {
+  std::string_view path, link_target, capabilities;
+  format::TarType type = format::TarType::file;
+  std::uint32_t mode = 0, uid = 0, gid = 0;
+  std::uint64_t size = 0;
+  format::FileType file_type;
+};
+
 // Append-only; reading is thread-safe once appending has ended.
 class EntryTable {
  public:
@@ -47,6 +56,8 @@ class EntryTable {
 
   // The record with this number; the number must be below size().
   Entry at(std::size_t number) const;
+  // at(number).path == path, at a fraction of the cost.
+  bool has_path(std::size_t number, std::string_view path) const;
 
   // Reads the records in order without decoding any twice.
   class Cursor {
@@ -54,11 +65,12 @@ class EntryTable {
     explicit Cursor(const EntryTable& table) : table_(table) {}
     // False at the end. `entry` is overwritten.
     bool next(Entry& entry);
+    bool next(EntryView& entry);
 
    private:
     const EntryTable& table_;
-    std::size_t number_ = 0;
-    std::uint64_t position_ = 0;
+    std::size_t number_ = 0, block_ = 0, position_ = 0;
+    std::string path_;
   };
 
   // For the cache. load() gives false on bytes that save() did not write.
@@ -68,9 +80,14 @@ class EntryTable {
  private:
   friend class Cursor;
   static constexpr std::size_t restart_interval = 16;
-  // Decodes the record at `position` into `entry`, whose path must be that of the record before it; returns the next position. The digest is
-  // not part of the record.
-  std::uint64_t decode(std::uint64_t position, Entry& entry) const;
+  // A record as it is stored: `rest` goes behind the first `shared` bytes of the path before it. The digest is not part of it.
+  struct Record {
+    std::size_t shared = 0;
+    std::string_view rest;
+    EntryView entry;  // but for its path
+  };
+  static std::size_t decode(std::string_view block, std::size_t position, Record& record);  // gives the next position
+  static void copy(const EntryView& from, Entry& to);  // all but path and content
 
   // Blocks, since one string that grows is for a moment there twice. A block begins with a restart. A position is the number of the block
   // and, in the low half, the offset in it.

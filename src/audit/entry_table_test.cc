@@ -50,6 +50,25 @@ TEST(EntryTableFields, AreTheSameByNumberInOrderAndFromTheCache) {
       ASSERT_EQ(entry.path, sample(i).path);
     }
     expect_same(each->at(count - 1), sample(count - 1));
+    EntryTable::Cursor views(*each);
+    EntryView view;
+    for (unsigned i = 0; views.next(view); ++i) {
+      const Entry wanted = sample(i);
+      ASSERT_EQ(view.path, wanted.path);
+      if (i % 997 != 0) continue;
+      EXPECT_EQ(view.link_target, wanted.link_target);
+      EXPECT_EQ(view.capabilities, wanted.capabilities);
+      EXPECT_EQ(view.size, wanted.size);
+      EXPECT_EQ(view.uid, wanted.uid);
+    }
+    for (unsigned i = 0; i < count; i += 13) {
+      const std::string path = sample(i).path;
+      EXPECT_TRUE(each->has_path(i, path));
+      EXPECT_FALSE(each->has_path(i, path + "x"));
+      EXPECT_FALSE(each->has_path(i, path.substr(0, path.size() - 1)));
+      EXPECT_FALSE(each->has_path(i, "/x" + path.substr(2)));
+      EXPECT_FALSE(each->has_path(i, ""));
+    }
   }
   EXPECT_EQ(loaded.save(), table.save());
 }

@@ -17,7 +17,7 @@ constexpr std::size_t named_at_most = 4;
 // Counts, and the first few by name.
 class Tally {
  public:
-  void add(const std::string& path) {
+  void add(std::string_view path) {
     if (count_++ < named_at_most) names_ += (names_.empty() ? "" : ", ") + escape(path, 120);
   }
   std::size_t count() const { return count_; }
@@ -28,7 +28,7 @@ class Tally {
   std::string names_;
 };
 
-bool is_program(const Entry& entry) {
+bool is_program(const EntryView& entry) {
   return entry.type == format::TarType::file && (entry.file_type.kind == format::FileKind::elf || (entry.file_type.kind == format::FileKind::script && (entry.mode & 0111) != 0));
 }
 
@@ -70,16 +70,16 @@ std::vector<LayerRemark> remarks_on_layers(const RootFileSystem& root) {
   for (std::size_t number = 0; number < layers.size(); ++number) {
     Tally markers, deleted, replaced, linked;
     EntryTable::Cursor cursor(layers[number]->entries);
-    Entry entry;
+    EntryView entry;
     for (std::size_t at = 0; cursor.next(entry); ++at) {
       const MarkerKind kind = marker_kind(name_of_path(entry.path));
       if (number == 0 && (kind == MarkerKind::whiteout || kind == MarkerKind::opaque)) markers.add(entry.path);
       if (number > 0 && kind == MarkerKind::opaque && folder_of(entry.path) == "/")
-        remarks.push_back({"hidden-content.opaque-root", number, entry.path, "the layer hides everything that is below it"});
+        remarks.push_back({"hidden-content.opaque-root", number, std::string(entry.path), "the layer hides everything that is below it"});
       if (!root.linked().empty()) {
-        if (const auto place = root.linked().find({number, at}); place != root.linked().end()) linked.add(entry.path + " -> " + place->second);
+        if (const auto place = root.linked().find({number, at}); place != root.linked().end()) linked.add(std::string(entry.path) + " -> " + place->second);
       }
-      if (kind == MarkerKind::none && is_program(entry) && !root.seen_as(number, at)) {
+      if (kind == MarkerKind::none && is_program(entry) && !root.is_visible(number, at) && !root.seen_as(number, at)) {
         if (root.find_exact(root.place_of(number, at))) replaced.add(entry.path);
         else deleted.add(entry.path);
       }
@@ -112,7 +112,7 @@ std::vector<LayerRemark> remarks_on_history(const format::ImageConfig& config, c
     Tally files;
     bool found = false;
     EntryTable::Cursor cursor(layers[number]->entries);
-    for (Entry entry; cursor.next(entry) && !found;) {
+    for (EntryView entry; cursor.next(entry) && !found;) {
       if (entry.type != format::TarType::directory && marker_kind(name_of_path(entry.path)) == MarkerKind::none) files.add(entry.path);
       found = !quiet && has_part(entry.path, part);
     }

@@ -59,7 +59,7 @@ class Links {
 // True when any entry's folder is, by its name, a symlink of some layer. Cheap: this is all that nearly all images need.
 bool any_below_link(const std::vector<const LayerAudit*>& layers) {
   std::vector<std::uint64_t> links;
-  Entry entry;
+  EntryView entry;
   for (const LayerAudit* layer : layers) {
     EntryTable::Cursor cursor(layer->entries);
     while (cursor.next(entry)) {
@@ -88,7 +88,7 @@ LinkedEntries linked_entries(const std::vector<const LayerAudit*>& layers) {
   LinkedEntries linked;
   if (!any_below_link(layers)) return linked;
   Links links;
-  Entry entry;
+  EntryView entry;
   for (std::size_t layer = 0; layer < layers.size(); ++layer) {
     EntryTable::Cursor cursor(layers[layer]->entries);
     std::string folder, lands;
@@ -99,7 +99,7 @@ LinkedEntries linked_entries(const std::vector<const LayerAudit*>& layers) {
         lands = links.resolve(folder);
       }
       const std::string_view name = name_of_path(entry.path);
-      std::string path = lands == folder ? entry.path : (lands == "/" ? "" : lands) + "/" + std::string(name);
+      std::string path = lands == folder ? std::string(entry.path) : (lands == "/" ? "" : lands) + "/" + std::string(name);
       if (path != entry.path && linked.size() < entries_limit) linked.emplace(std::pair(layer, number), path);
       switch (marker_kind(name)) {
         case MarkerKind::opaque: links.remove(lands, false, layer); continue;
@@ -109,7 +109,7 @@ LinkedEntries linked_entries(const std::vector<const LayerAudit*>& layers) {
       }
       if (entry.type == format::TarType::symlink) {
         links.remove(path, true, layer + 1);
-        links.set(path, entry.link_target, layer);
+        links.set(path, std::string(entry.link_target), layer);
         folder.clear();
       } else if (entry.type == format::TarType::directory) {
         links.replace(path);

@@ -370,12 +370,11 @@ class PackageIndex::Builder {
       });
     }
     read_files(*list.good, [&](const PackagedFile& file) {
-      std::string path = canonical_path(file.path);
+      std::uint64_t key = is_canonical_path(file.path) ? index_.key_of(file.path) : index_.key_of(canonical_path(file.path));
       if (!diversions_.empty()) {
-        const auto diversion = diversions_.find(index_.key_of(path));
-        if (diversion != diversions_.end() && diversion->second.package != name.name) path = diversion->second.to;
+        const auto diversion = diversions_.find(key);
+        if (diversion != diversions_.end() && diversion->second.package != name.name) key = index_.key_of(diversion->second.to);
       }
-      const std::uint64_t key = index_.key_of(path);
       if (!index_.wanted_.contains(key) || file.checksum.size() > sizeof Record::checksum) return;
       Record record;
       record.path = key;
@@ -412,6 +411,34 @@ PackageIndex::PackageIndex(const RootFileSystem& root, std::size_t base_layers, 
     for (const FileDigest& digest : layer->digests) wanted_.insert(key_of(layer->entries.at(digest.entry).path));
   }
   if (!root.layers().empty()) Builder(*this, root, base_layers).build();
+}
+
+void PackageIndex::Keys::insert(std::uint64_t key) {
+  if (key == 0) {
+    zero_ = true;
+    return;
+  }
+  if (slots_.size() < (count_ + 1) * 2) {
+    const std::vector<std::uint64_t> before = std::move(slots_);
+    slots_.assign(std::max<std::size_t>(before.size() * 2, 1024), 0);
+    count_ = 0;
+    for (const std::uint64_t known : before) {
+      if (known != 0) insert(known);
+    }
+  }
+  std::size_t at = key & (slots_.size() - 1);
+  while (slots_[at] != 0 && slots_[at] != key) at = (at + 1) & (slots_.size() - 1);
+  count_ += slots_[at] == 0;
+  slots_[at] = key;
+}
+
+bool PackageIndex::Keys::contains(std::uint64_t key) const {
+  if (key == 0) return zero_;
+  if (slots_.empty()) return false;
+  for (std::size_t at = key & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+    if (slots_[at] == key) return true;
+    if (slots_[at] == 0) return false;
+  }
 }
 
 std::uint64_t PackageIndex::key_of(std::string_view path) const {

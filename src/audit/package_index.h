@@ -11,7 +11,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "audit/root_file_system.h"
@@ -78,10 +77,22 @@ class PackageIndex {
   };
   class Builder;
 
+  // Hashes of paths; a table without lists, since a database names ten times as many paths as are in it.
+  class Keys {
+   public:
+    void insert(std::uint64_t key);
+    bool contains(std::uint64_t key) const;
+
+   private:
+    std::vector<std::uint64_t> slots_;  // 0 is free
+    std::size_t count_ = 0;
+    bool zero_ = false;
+  };
+
   std::uint64_t key_of(std::string_view path) const;
 
   std::vector<std::string_view> links_;  // of /bin, /lib, ...: those that are links into /usr
-  std::unordered_set<std::uint64_t> wanted_;
+  Keys wanted_;
   std::vector<Record> records_;  // by path
   std::vector<Package> packages_;
   std::vector<DatabaseProblem> problems_;

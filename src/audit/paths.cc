@@ -6,7 +6,19 @@
 
 namespace lazaret::audit {
 
+bool is_canonical_path(std::string_view path) {
+  if (!path.starts_with('/')) return false;
+  if (path.size() == 1) return true;
+  for (std::size_t slash = 0; slash != std::string_view::npos; slash = path.find('/', slash + 1)) {
+    const std::string_view next = path.substr(slash + 1, 3);
+    if (next.empty() || next[0] == '/') return false;
+    if (next[0] == '.' && (next.size() == 1 || next[1] == '/' || (next[1] == '.' && (next.size() == 2 || next[2] == '/')))) return false;
+  }
+  return true;
+}
+
 std::string canonical_path(std::string_view raw) {
+  if (is_canonical_path(raw)) return std::string(raw);
   std::string path;
   path.reserve(raw.size() + 1);
   for (std::size_t begin = 0; begin <= raw.size();) {

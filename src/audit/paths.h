@@ -8,6 +8,8 @@ namespace lazaret::audit {
 
 // Absolute, without "." and empty parts, ".." resolved and never above the root, no trailing slash: "./usr//bin/../x/" is "/usr/x".
 std::string canonical_path(std::string_view raw);
+// True when canonical_path() would change nothing.
+bool is_canonical_path(std::string_view path);
 
 // True when `raw` has a ".." that leads above the root at any point.
 bool path_escapes(std::string_view raw);

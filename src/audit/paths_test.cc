@@ -19,6 +19,17 @@ TEST(Paths, AreResolvedAndNeverLeaveTheRoot) {
   EXPECT_EQ(canonical_path(deep), "/");
 }
 
+TEST(Paths, AreKnownWhenNothingIsLeftToResolve) {
+  for (const char* path : {"/", "/a", "/a/b", "/...", "/.a", "/..a/b", "/a.", "/a../b", "/.a."}) {
+    EXPECT_TRUE(is_canonical_path(path)) << path;
+    EXPECT_EQ(canonical_path(path), path);
+  }
+  for (const char* path : {"", "a", "//", "/a/", "/a//b", "/.", "/./a", "/a/.", "/..", "/../a", "/a/..", "/a/../b", "/a/./b"}) {
+    EXPECT_FALSE(is_canonical_path(path)) << path;
+    EXPECT_NE(canonical_path(path), path);
+  }
+}
+
 TEST(Paths, EscapeIsToldWhereverItHappens) {
   EXPECT_TRUE(path_escapes("../a"));
   EXPECT_TRUE(path_escapes("a/../../b/c"));

@@ -28,6 +28,11 @@ std::uint64_t hash_path(std::string_view path) {
   return value ^ value >> 32;
 }
 
+struct PathHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view path) const { return hash_path(path); }
+};
+
 // What a layer does to the layers below it, by path.
 struct Shadow {
   bool whole = false;     // the path and everything below it is gone (whiteout, or something that is not a directory stands there)
@@ -46,6 +51,7 @@ RootFileSystem::RootFileSystem(std::vector<const LayerAudit*> layers) : layers_(
   while (capacity * 2 < entries * 3) capacity *= 2;
   slots_.resize(capacity);
   visible_.resize(layers_.size());
+  visible_files_.resize(layers_.size());
 
   // From the top down: what is there first wins, unless something above has shadowed it.
   std::unordered_map<std::string, Shadow> shadows;
@@ -58,7 +64,7 @@ RootFileSystem::RootFileSystem(std::vector<const LayerAudit*> layers) : layers_(
     bool folder_is_shadowed = false;
 
     EntryTable::Cursor cursor(table);
-    Entry entry;
+    EntryView entry;
     for (std::size_t number = 0; cursor.next(entry); ++number) {
       move_to_place(layer, number, entry);
       const std::string_view name = name_of_path(entry.path);
@@ -84,18 +90,22 @@ RootFileSystem::RootFileSystem(std::vector<const LayerAudit*> layers) : layers_(
           }
         }
         if (folder_is_shadowed) continue;
-        const auto shadow = shadows.find(entry.path);
+        const auto shadow = shadows.find(std::string(entry.path));
         if (shadow != shadows.end() && shadow->second.whole) continue;
       }
-      if (entry.type != format::TarType::directory && layer > 0) added.push_back({entry.path, {false, true}});
+      if (entry.type != format::TarType::directory && layer > 0) added.push_back({std::string(entry.path), {false, true}});
 
-      Slot& slot = slots_[slot_of(entry.path)];
+      const std::uint64_t hash = hash_path(entry.path);
+      Slot& slot = slots_[slot_of(hash, entry.path)];
       if (slot != 0) {
-        if (layer_of(slot) != layer) continue;            // a higher layer has it
-        visible_[layer][entry_of(slot, layer)] = false;  // an earlier entry of the same path
+        if (layer_of(slot) != layer) continue;  // a higher layer has it
+        const std::size_t earlier = entry_of(slot, layer);
+        visible_[layer][earlier] = false;
+        visible_files_[layer] -= table.at(earlier).type != format::TarType::directory;
       }
-      slot = (hash_path(entry.path) >> number_bits) << number_bits | (first_numbers_[layer] + number);
+      slot = fingerprint(hash) | (entry.type == format::TarType::symlink ? symlink_bit : 0) | (first_numbers_[layer] + number);
       visible_[layer][number] = true;
+      visible_files_[layer] += entry.type != format::TarType::directory;
       if (entry.type == format::TarType::hard_link && links.size() < hard_links_limit) links.push_back({layer, number});
     }
     for (auto& [path, shadow] : added) {
@@ -113,7 +123,7 @@ void RootFileSystem::find_linked_content(const std::vector<std::pair<std::size_t
     std::size_t layer = 0, entry = 0;
     bool there = false;
   };
-  std::map<std::string, Standing, std::less<>> targets;
+  std::unordered_map<std::string, Standing, PathHash, std::equal_to<>> targets;
   std::map<std::pair<std::size_t, std::size_t>, std::string> wanted;  // (layer, entry) of the link -> target
   for (const auto& link : links) {
     std::string target = canonical_path(entry_at(link.first, link.second).link_target);
@@ -122,13 +132,13 @@ void RootFileSystem::find_linked_content(const std::vector<std::pair<std::size_t
   }
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
     EntryTable::Cursor cursor(layers_[layer]->entries);
-    Entry entry;
+    EntryView entry;
     for (std::size_t number = 0; cursor.next(entry); ++number) {
       move_to_place(layer, number, entry);
       if (entry.type == format::TarType::hard_link) {
         if (const auto link = wanted.find({layer, number}); link != wanted.end()) {
           const Standing& standing = targets.find(link->second)->second;
-          if (standing.there) linked_content_.try_emplace({standing.layer, standing.entry}, entry.path);
+          if (standing.there) linked_content_.try_emplace({standing.layer, standing.entry}, std::string(entry.path));
         }
       }
       const std::string_view name = name_of_path(entry.path);
@@ -151,20 +161,34 @@ std::size_t RootFileSystem::entry_of(Slot slot, std::size_t layer) const {
   return (slot & ((1ull << number_bits) - 1)) - first_numbers_[layer];
 }
 
+bool RootFileSystem::stands_at(std::size_t layer, std::size_t entry, std::string_view path) const {
+  if (!linked_.empty()) {
+    if (const auto place = linked_.find({layer, entry}); place != linked_.end()) return place->second == path;
+  }
+  return layers_[layer]->entries.has_path(entry, path);
+}
+
 // The slot that holds `path`, or the free one where it would go.
-std::size_t RootFileSystem::slot_of(std::string_view path) const {
-  const std::uint64_t hash = hash_path(path);
+std::size_t RootFileSystem::slot_of(std::uint64_t hash, std::string_view path) const {
   for (std::size_t at = hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
     const Slot slot = slots_[at];
     if (slot == 0) return at;
-    if (slot >> number_bits != hash >> number_bits) continue;
+    if (fingerprint(slot) != fingerprint(hash)) continue;
     const std::size_t layer = layer_of(slot);
-    if (entry_at(layer, entry_of(slot, layer)).path == path) return at;
+    if (stands_at(layer, entry_of(slot, layer), path)) return at;
+  }
+}
+
+bool RootFileSystem::may_be_symlink(std::uint64_t hash) const {
+  for (std::size_t at = hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+    const Slot slot = slots_[at];
+    if (slot == 0) return false;
+    if (fingerprint(slot) == fingerprint(hash) && (slot & symlink_bit) != 0) return true;
   }
 }
 
 std::optional<RootFileSystem::Found> RootFileSystem::find_exact(std::string_view path) const {
-  const Slot slot = slots_[slot_of(path)];
+  const Slot slot = slots_[slot_of(hash_path(path), path)];
   if (slot == 0) return std::nullopt;
   const std::size_t layer = layer_of(slot), entry = entry_of(slot, layer);
   return Found{layer, entry, entry_at(layer, entry)};
@@ -188,32 +212,30 @@ std::optional<std::string> RootFileSystem::seen_as(std::size_t layer, std::size_
 }
 
 std::optional<RootFileSystem::Found> RootFileSystem::find(std::string_view raw) const {
-  // Resolve one component after the other, restarting from the root of the image at an absolute link.
-  std::string done;  // resolved so far; "" is the root
-  std::string rest = canonical_path(raw);
-  std::optional<Found> found;
-  for (unsigned links = 0; !rest.empty() && rest != "/";) {
-    const auto slash = rest.find('/', 1);
-    const std::string part = rest.substr(0, slash);
-    rest = slash == std::string::npos ? "" : rest.substr(slash);
-    found = find_exact(done + part);
-    if (!found) {
-      // A folder needs no entry of its own to exist.
-      if (rest.empty()) return std::nullopt;
-      done += part;
+  // One component after the other, beginning again at the root of the image after each link. A folder needs no entry of its own to exist.
+  std::string path = canonical_path(raw);
+  unsigned links = 0;
+  for (std::size_t at = 0; path.size() > 1;) {
+    const std::size_t end = std::min(path.find('/', at + 1), path.size());
+    const bool last = end == path.size();
+    const std::string_view here = std::string_view(path).substr(0, end);
+    if (!last && !may_be_symlink(hash_path(here))) {
+      at = end;
       continue;
     }
-    if (found->record.type == format::TarType::symlink) {
+    auto found = find_exact(here);
+    if (found && found->record.type == format::TarType::symlink) {
       if (++links > 40) return std::nullopt;
       const std::string& target = found->record.link_target;
-      rest = canonical_path(target.starts_with('/') ? target + rest : (done.empty() ? "/" : done) + "/" + target + rest);
-      done.clear();
-      found.reset();
+      const std::string rest = path.substr(end);
+      path = canonical_path(target.starts_with('/') ? target + rest : path.substr(0, std::max<std::size_t>(at, 1)) + "/" + target + rest);
+      at = 0;
       continue;
     }
-    done += part;
+    if (last) return found;
+    at = end;
   }
-  return found;
+  return std::nullopt;
 }
 
 bool RootFileSystem::is_visible(std::size_t layer, std::size_t entry) const {
@@ -232,14 +254,6 @@ void RootFileSystem::for_each(const std::function<void(const Found&)>& visit) co
       visit(found);
     }
   }
-}
-
-std::uint64_t RootFileSystem::visible_files(std::size_t layer) const {
-  std::uint64_t count = 0;
-  EntryTable::Cursor cursor(layers_[layer]->entries);
-  Entry entry;
-  for (std::size_t number = 0; cursor.next(entry); ++number) count += visible_[layer][number] && entry.type != format::TarType::directory;
-  return count;
 }
 
 std::optional<std::string_view> RootFileSystem::kept_text(std::string_view path) const {

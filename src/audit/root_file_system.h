@@ -46,20 +46,26 @@ class RootFileSystem {
   // Every visible entry, lowest layer first, in the order of the layer.
   void for_each(const std::function<void(const Found&)>& visit) const;
   // How many entries of this layer that are no folders are visible.
-  std::uint64_t visible_files(std::size_t layer) const;
+  std::uint64_t visible_files(std::size_t layer) const { return visible_files_[layer]; }
   // Text of a kept file that is visible at `path`.
   std::optional<std::string_view> kept_text(std::string_view path) const;
 
   const std::vector<const LayerAudit*>& layers() const { return layers_; }
 
  private:
-  // 24 bits of the path's hash over 40 bits of the entry's number, counted through all layers from 1; 0 is free.
+  // 24 bits of the path's hash, one that says that the entry is a symlink, and 39 bits of the entry's number, counted through all layers from 1; 0 is free.
   using Slot = std::uint64_t;
-  static constexpr unsigned number_bits = 40;
+  static constexpr unsigned number_bits = 39;
+  static constexpr Slot symlink_bit = 1ull << number_bits;
+  static constexpr Slot fingerprint(std::uint64_t hash_or_slot) { return hash_or_slot >> (number_bits + 1) << (number_bits + 1); }
 
-  std::size_t slot_of(std::string_view path) const;
+  std::size_t slot_of(std::uint64_t hash, std::string_view path) const;
+  // False when no symlink stands at the path with this hash.
+  bool may_be_symlink(std::uint64_t hash) const;
+  bool stands_at(std::size_t layer, std::size_t entry, std::string_view path) const;
   Entry entry_at(std::size_t layer, std::size_t entry) const;
-  void move_to_place(std::size_t layer, std::size_t number, Entry& entry) const {
+  template <typename AnyEntry>
+  void move_to_place(std::size_t layer, std::size_t number, AnyEntry& entry) const {
     if (linked_.empty()) return;
     if (const auto place = linked_.find({layer, number}); place != linked_.end()) entry.path = place->second;
   }
@@ -74,6 +80,7 @@ class RootFileSystem {
   std::vector<std::uint64_t> first_numbers_;  // of each layer
   std::vector<Slot> slots_;
   std::vector<std::vector<bool>> visible_;  // by layer and entry
+  std::vector<std::uint64_t> visible_files_;  // by layer
 };
 
 }  // namespace lazaret::audit

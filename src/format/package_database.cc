@@ -28,12 +28,14 @@ std::optional<std::string_view> field_of(std::string_view line, std::string_view
   return trim(line.substr(name.size() + 1)).substr(0, field_bytes);
 }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
+// The value of each hexadecimal digit; more than 15 for any other byte.
+constexpr std::array<std::uint8_t, 256> hex_values = [] {
+  std::array<std::uint8_t, 256> values{};
+  values.fill(0xff);
+  for (unsigned i = 0; i < 10; ++i) values['0' + i] = static_cast<std::uint8_t>(i);
+  for (unsigned i = 0; i < 6; ++i) values['a' + i] = values['A' + i] = static_cast<std::uint8_t>(10 + i);
+  return values;
+}();
 
 int base64_value(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
@@ -62,12 +64,13 @@ std::string_view apk_checksum(std::string_view value, std::array<char, 32>& buff
 
 // 16 bytes from 32 digits at the begin of `text`, which has as many.
 bool read_md5(std::string_view text, std::array<char, 16>& md5) {
+  unsigned wrong = 0;
   for (std::size_t i = 0; i < md5.size(); ++i) {
-    const int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
-    if (high < 0 || low < 0) return false;
+    const unsigned high = hex_values[static_cast<std::uint8_t>(text[2 * i])], low = hex_values[static_cast<std::uint8_t>(text[2 * i + 1])];
+    wrong |= high | low;
     md5[i] = static_cast<char>(high << 4 | low);
   }
-  return true;
+  return wrong < 16;
 }
 
 }  // namespace
