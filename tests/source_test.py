@@ -16,7 +16,9 @@ MAY_INCLUDE = {
     "detect": {"base", "format", "engine"},
     "audit": {"base", "codec", "format", "engine", "detect"},
     "source": {"base", "codec", "format", "net"},
-    "report": {"base", "format", "detect", "audit"},
+    # A host is looked at with the sources' readers of stores and the audit's detectors.
+    "host": {"base", "format", "engine", "detect", "audit", "source"},
+    "report": {"base", "format", "detect", "audit", "host"},
     "store": {"base"},
     "net": {"base"},
     "intel": {"base", "store", "audit", "detect", "format"},

@@ -6,6 +6,7 @@
 
 #include "audit/audit_rules.h"
 #include "audit/encoded_text.h"
+#include "audit/host_rules.h"
 #include "audit/integrity.h"
 #include "base/digest.h"
 #include "base/text.h"
@@ -135,6 +136,7 @@ Result<std::shared_ptr<const Ruleset>> Ruleset::make(const std::vector<std::stri
   };
   for (const detect::Rule& rule : audit_rules()) add_rule(rule);
   for (const detect::Rule& rule : integrity_rules()) add_rule(rule);
+  for (const detect::Rule& rule : host_rules()) add_rule(rule);
   for (const detect::Detector* detector : ruleset->detectors()) {
     add(detector->name);
     for (const detect::Rule& rule : detector->rules) add_rule(rule);

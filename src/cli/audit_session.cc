@@ -75,6 +75,17 @@ Result<std::unique_ptr<AuditSession>> AuditSession::open(const ScanOptions& opti
 
 bool AuditSession::interrupted() const { return interrupted_by_signal; }
 
+source::SourceOptions AuditSession::source_options() const {
+  source::SourceOptions options;
+  options.jobs = jobs_;
+  options.platform = options_.platform;
+  options.limits = options_.limits;
+  options.cancelled = &interrupted_by_signal;
+  options.auth_file = options_.auth_file;
+  options.insecure_hosts = options_.insecure_hosts;
+  return options;
+}
+
 Result<AuditedTarget> AuditSession::audit(const std::string& text) {
   const auto target = source::parse_target(text);
   if (!target) return target.error();
@@ -84,13 +95,7 @@ Result<AuditedTarget> AuditSession::audit(const std::string& text) {
   AuditedTarget audited;
   audited.auditor = std::make_unique<audit::ImageAuditor>(ruleset_, machine_, policy_, cache_.get());
   std::atomic<std::uint64_t> expected{0};
-  source::SourceOptions source_options;
-  source_options.jobs = jobs_;
-  source_options.platform = options_.platform;
-  source_options.limits = options_.limits;
-  source_options.cancelled = &interrupted_by_signal;
-  source_options.auth_file = options_.auth_file;
-  source_options.insecure_hosts = options_.insecure_hosts;
+  source::SourceOptions source_options = this->source_options();
   if (!options_.tls_verify && target->transport == source::Transport::registry) {
     if (const auto name = source::parse_image_name(target->reference)) source_options.insecure_hosts.push_back(name->host);
   }

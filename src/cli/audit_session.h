@@ -10,6 +10,7 @@
 #include "audit/ruleset.h"
 #include "cli/ignore_file.h"
 #include "cli/options.h"
+#include "source/source.h"
 
 namespace lazaret::cli {
 
@@ -30,6 +31,13 @@ class AuditSession {
   bool interrupted() const;
 
   const audit::Ruleset& ruleset() const { return *ruleset_; }
+  // For who audits something else than a target.
+  const std::shared_ptr<const audit::Ruleset>& shared_ruleset() const { return ruleset_; }
+  audit::AuditMachine& machine() { return machine_; }
+  const audit::Policy& policy() const { return policy_; }
+  audit::Cache* cache() { return cache_.get(); }  // null without one
+  const IgnoreFile& ignore_file() const { return ignore_; }
+  source::SourceOptions source_options() const;
 
  private:
   explicit AuditSession(const ScanOptions& options);

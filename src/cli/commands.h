@@ -6,6 +6,7 @@
 namespace lazaret::cli {
 
 int run_scan(const ScanOptions& options);
+int run_check(const CheckCommandOptions& options);
 int run_diff(const DiffOptions& options);
 int run_rules(const RulesOptions& options);
 int run_trust_base(const TrustBaseOptions& options);

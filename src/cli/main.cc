@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   }
   switch (line.command) {
     case Command::scan: return run_scan(line.scan);
+    case Command::check: return run_check(line.check);
     case Command::diff: return run_diff(line.diff);
     case Command::rules: return run_rules(line.rules);
     case Command::trust_base: return run_trust_base(line.intel);

@@ -50,18 +50,12 @@ constexpr const char* target_help = R"(Targets:
   A path that exists is looked at; anything else is a reference to a registry.
 )";
 
-// What every command that audits images takes.
-void add_audit(CLI::App& app, ScanOptions& options) {
+// What every command takes that audits something, wherever it comes from.
+void add_audit_machine(CLI::App& app, ScanOptions& options) {
   app.add_option("--rules", options.rules, "YARA rules: a file or a folder (may be given again)")->type_name("PATH")->allow_extra_args(false);
   app.add_option("--ignore-file", options.ignore_file, "findings to leave out, each with a reason (docs/ignore-file.md)")->type_name("FILE");
   app.add_option("--bases", options.bases, "table of known base images (default: $XDG_DATA_HOME/lazaret/bases; lazaret intel)")->type_name("FILE");
   app.add_option("--policy", options.policy_file, "policy file in place of the default (docs/policy.md)")->type_name("FILE");
-  app.add_option("--platform", options.platform, "only this platform of an index, such as linux/arm64 (default: all)")->type_name("OS/ARCH");
-  app.add_option("--authfile", options.auth_file, "credentials in the form of ~/.docker/config.json")->type_name("FILE");
-  app.add_option("--insecure-registry", options.insecure_hosts, "host that may be reached by http or without a valid certificate (may be given again)")
-      ->type_name("HOST")
-      ->allow_extra_args(false);
-  app.add_option("--tls-verify", options.tls_verify, "false: the same for the hosts of the targets")->type_name("BOOL")->capture_default_str();
   app.add_option("--cache-dir", options.cache_dir, "where audits of layers are kept (default: $XDG_CACHE_HOME/lazaret)")->type_name("DIR");
   app.add_flag("--no-cache", options.no_cache, "neither use nor fill the cache");
   app.add_option("--cache-size", options.cache_bytes, "largest size of the cache, in bytes")->type_name("BYTES")->capture_default_str();
@@ -75,6 +69,17 @@ void add_audit(CLI::App& app, ScanOptions& options) {
         ->capture_default_str()
         ->group("Limits (what lies beyond makes the audit incomplete)");
   }
+}
+
+// What every command that audits images takes.
+void add_audit(CLI::App& app, ScanOptions& options) {
+  app.add_option("--platform", options.platform, "only this platform of an index, such as linux/arm64 (default: all)")->type_name("OS/ARCH");
+  app.add_option("--authfile", options.auth_file, "credentials in the form of ~/.docker/config.json")->type_name("FILE");
+  app.add_option("--insecure-registry", options.insecure_hosts, "host that may be reached by http or without a valid certificate (may be given again)")
+      ->type_name("HOST")
+      ->allow_extra_args(false);
+  app.add_option("--tls-verify", options.tls_verify, "false: the same for the hosts of the targets")->type_name("BOOL")->capture_default_str();
+  add_audit_machine(app, options);
 }
 
 void add_scan(CLI::App& app, ScanOptions& options) {
@@ -97,6 +102,31 @@ Examples:
   docker save app | lazaret scan docker-archive:-
   lazaret scan 'containers-storage:[overlay@/mnt/var/lib/containers/storage]app'
   lazaret scan 'containerd:[/mnt/var/lib/containerd]k8s.io/app')"));
+}
+
+void add_check(CLI::App& app, CheckCommandOptions& options) {
+  app.add_option("--root", options.root, "root file system to look at, such as a mounted disk")->type_name("DIR")->capture_default_str();
+  app.add_flag("--deep", options.deep, "audit every image, and what containers wrote");
+  app.add_option("--docker-root", options.docker_root, "Docker's folder (default: what daemon.json says, /var/lib/docker)")->type_name("DIR");
+  app.add_option("--podman-root", options.podman_root, "store of Podman or CRI-O (default: what storage.conf says, /var/lib/containers/storage, every user's)")->type_name("DIR");
+  app.add_option("--containerd-root", options.containerd_root, "containerd's folder (default: what config.toml says, /var/lib/containerd, those of k3s, RKE2, MicroK8s)")->type_name("DIR");
+  app.add_option("--incidents", options.incidents, "known incidents besides the built-in ones, in the form of rules/incidents (may be given again)")->type_name("FILE")->allow_extra_args(false);
+  app.add_option("-f,--format", options.scan.format, "table or json (default: table on a terminal, else json)")->check(CLI::IsMember({"table", "json"}))->type_name("FORMAT");
+  app.add_option("-o,--output", options.scan.output, "write the report to this file")->type_name("FILE");
+  app.add_option("--fail-on", options.scan.fail_on, "verdict from which on the exit code is 1: suspicious, malicious or never")
+      ->check(CLI::IsMember({"suspicious", "malicious", "never"}))
+      ->capture_default_str()
+      ->type_name("VERDICT");
+  add_audit_machine(app, options.scan);
+  app.footer(R"(Looks through the stores of Docker, Podman, CRI-O and containerd, the files that control the host, and its processes. Reads only. Run it as root: what it may not
+read makes the check incomplete. docs/check.md says what it looks at.
+
+Exit codes: 0 below the threshold, 1 threshold reached, 2 usage or input error, 3 not everything could be looked at.
+
+Examples:
+  lazaret check
+  lazaret check --deep --format json -o host.json
+  lazaret check --root /mnt/disk)");
 }
 
 void add_diff(CLI::App& app, DiffOptions& options) {
@@ -170,6 +200,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   CLI::App* scan = app.add_subcommand("scan", "audit images");
   add_scan(*scan, line.scan);
 
+  CLI::App* check = app.add_subcommand("check", "look for bad images and what they left on this host");
+  add_check(*check, line.check);
+
   CLI::App* diff = app.add_subcommand("diff", "say what an update of an image brought, and what is risky in it");
   add_diff(*diff, line.diff);
 
@@ -223,6 +256,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     return line;
   }
   if (scan->parsed()) line.command = Command::scan;
+  if (check->parsed()) line.command = Command::check;
   if (diff->parsed()) line.command = Command::diff;
   if (rules->parsed()) line.command = Command::rules;
   if (trust_base->parsed()) line.command = Command::trust_base;
@@ -233,10 +267,10 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (user->parsed()) line.command = Command::user;
   if (completion->parsed()) {
     line.command = Command::completion;
-    const std::string commands = "scan diff rules intel serve gc fsck user completion", scan_words = completion_words(*scan), diff_words = completion_words(*diff), rule_words = completion_words(*rules);
+    const std::string commands = "scan check diff rules intel serve gc fsck user completion", scan_words = completion_words(*scan), check_words = completion_words(*check), diff_words = completion_words(*diff), rule_words = completion_words(*rules);
     if (line.shell == "fish") {
       line.message = "complete -c lazaret -n __fish_use_subcommand -f -a '" + commands + "'\n";
-      for (const CLI::App* command : {scan, diff}) {
+      for (const CLI::App* command : {scan, check, diff}) {
         for (const CLI::Option* option : command->get_options()) {
           for (const std::string& name : option->get_lnames()) {
             line.message += fmt::format("complete -c lazaret -n '__fish_seen_subcommand_from {}' -l {} -d '{}'\n", command->get_name(), name, option->get_description());
@@ -246,9 +280,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     } else {
       line.message = fmt::format(
           "{}_lazaret() {{\n  local current=\"${{COMP_WORDS[COMP_CWORD]}}\" words=\"{}\"\n"
-          "  case \"${{COMP_WORDS[1]}}\" in\n    scan) words=\"{}\" ;;\n    diff) words=\"{}\" ;;\n    rules) words=\"{}\" ;;\n    completion) words=\"bash zsh fish\" ;;\n  esac\n"
+          "  case \"${{COMP_WORDS[1]}}\" in\n    scan) words=\"{}\" ;;\n    check) words=\"{}\" ;;\n    diff) words=\"{}\" ;;\n    rules) words=\"{}\" ;;\n    completion) words=\"bash zsh fish\" ;;\n  esac\n"
           "  [ \"$COMP_CWORD\" -eq 1 ] && words=\"{}\"\n  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n}}\ncomplete -o default -F _lazaret lazaret\n",
-          line.shell == "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : "", commands, scan_words, diff_words, rule_words, commands);
+          line.shell == "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : "", commands, scan_words, check_words, diff_words, rule_words, commands);
     }
   }
   return line;

@@ -51,6 +51,15 @@ struct TrustBaseOptions {
   ScanOptions scan;       // without output and threshold
 };
 
+// lazaret check: what scan takes, without targets.
+struct CheckCommandOptions {
+  std::string root = "/";
+  std::string docker_root, podman_root, containerd_root;
+  std::vector<std::string> incidents;  // files in the form of rules/incidents
+  bool deep = false;
+  ScanOptions scan;
+};
+
 struct RulesOptions {
   std::string format = "table";  // table, json, markdown
   std::string rule;              // only this one, with its documentation
@@ -81,11 +90,12 @@ struct UserOptions {
   std::int64_t token = 0;  // to revoke
 };
 
-enum class Command : std::uint8_t { none, scan, diff, rules, trust_base, list_bases, serve, gc, fsck, user, completion };
+enum class Command : std::uint8_t { none, scan, check, diff, rules, trust_base, list_bases, serve, gc, fsck, user, completion };
 
 struct CommandLine {
   Command command = Command::none;
   ScanOptions scan;
+  CheckCommandOptions check;
   DiffOptions diff;
   TrustBaseOptions intel;
   RulesOptions rules;

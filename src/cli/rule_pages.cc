@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
+#include "audit/host_rules.h"
 #include "detect/category_support.h"
 
 namespace lazaret::cli {
@@ -40,6 +42,11 @@ std::map<std::string_view, std::vector<std::string>> detectors_by_rule(const aud
   return names;
 }
 
+bool is_host_rule(std::string_view id) {
+  const auto rules = audit::host_rules();
+  return std::any_of(rules.begin(), rules.end(), [&](const detect::Rule& rule) { return rule.id == id; });
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> rule_pages(const audit::Ruleset& ruleset) {
@@ -74,6 +81,8 @@ std::vector<std::pair<std::string, std::string>> rule_pages(const audit::Ruleset
       if (const auto names = detectors.find(rule->id); names != detectors.end()) {
         page += names->second.size() == 1 ? "; detector" : "; detectors";
         for (const std::string& detector : names->second) page += fmt::format(" `{}`", detector);
+      } else if (is_host_rule(rule->id)) {
+        page += "; found by `lazaret check`";
       } else {
         page += "; found by the audit itself";
       }

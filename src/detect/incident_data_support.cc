@@ -166,6 +166,7 @@ class FileParser {
                                                  "login",
                                                  "token",
                                                  "path",
+                                                 "layer",
                                                  "file-sha256"};
     KnownIndicator indicator;
     read_fact(table, incident, indicator);
@@ -175,6 +176,8 @@ class FileParser {
       fail(fmt::format("unknown type '{}'", indicator.type));
     if (indicator.type == "file-sha256" && !Digest::parse("sha256:" + indicator.value))
       fail("a file-sha256 has 64 lower-case hex digits");
+    if (indicator.type == "layer" && !Digest::parse(indicator.value))
+      fail("a layer is sha256: and 64 hex digits");
     // Shorter ones would be found by chance.
     if (indicator.value.size() < 8) fail(fmt::format("'{}' is too short", indicator.value));
     data_.indicators.push_back(std::move(indicator));

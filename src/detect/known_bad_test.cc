@@ -5,6 +5,7 @@
 #include "detect/detector_test_support.h"
 #include "detect/elf_sample_test_support.h"
 #include "detect/incident_data_support.h"
+#include "detect/known_image_support.h"
 
 namespace lazaret::detect {
 
@@ -227,6 +228,25 @@ TEST_F(KnownBadImage, DigestsCountUnderAnyNameAndNamesOfTheRealProjectDoNot) {
   EXPECT_EQ(look_at("registry.example/other/name:1").size(), 0u);
   image.index = known->digest;
   EXPECT_EQ(look_at("registry.example/other/name:1").size(), 1u);
+}
+
+TEST(KnownImages, ALayerCountsUnderAnyNameByDigestAndDiffId) {
+  const std::string layer = "sha256:" + std::string(64, 'b');
+  const DataFile file{"incidents/own.toml", "id = \"own\"\ntitle = \"Own\"\nfirst_seen = \"2026\"\n[[indicator]]\ntype = \"layer\"\nvalue = \"" + layer + "\"\nconfidence = \"high\"\nsource = \"us\"\n"};
+  const auto data = parse_incident_data({&file, 1});
+  ASSERT_TRUE(data.ok()) << data.error().message;
+  ImageIdentity identity;
+  identity.references = {"docker.io/library/debian:12"};
+  std::vector<ImageFinding> findings;
+  find_known_images(*data, identity, findings);
+  EXPECT_TRUE(findings.empty());
+  identity.layers = {*Digest::parse("sha256:" + std::string(64, 'a')), *Digest::parse(layer)};
+  find_known_images(*data, identity, findings);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].rule->id, "known-bad.image-layer");
+  EXPECT_EQ(findings[0].indicators.at(0).value, layer);
+  const DataFile broken{"incidents/own.toml", file.content.substr(0, file.content.find("sha256:")) + "sha256:12345678\"\nconfidence = \"high\"\nsource = \"us\"\n"};
+  EXPECT_FALSE(parse_incident_data({&broken, 1}).ok());
 }
 
 TEST(KnownBadCode, XzBackdoorByItsMachineCode) {

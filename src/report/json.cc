@@ -1,4 +1,5 @@
 #include "base/json_writer.h"
+#include "report/report_parts.h"
 #include "report/writer.h"
 
 namespace lazaret::report {
@@ -37,6 +38,32 @@ void write_image(JsonWriter& json, const audit::Report& report) {
   json.end_array().end_object();
 }
 
+void write_report(JsonWriter& json, const audit::Report& report) {
+  json.begin_object();
+  json.field("schema", "lazaret.report/v1").field("target", report.target);
+  json.field("verdict", audit::name_of(report.verdict)).field("score", report.score);
+  json.key("reasons").strings(report.reasons);
+  write_image(json, report);
+  // Of the image as a whole: what is true of all its platforms.
+  const auto lineage = audit::lineage_of(report);
+  write_base(json, lineage.first, lineage.second);
+  json.key("findings").begin_array();
+  for (const audit::Finding& finding : report.findings) write_finding(json, finding);
+  json.end_array();
+  json.key("indicators").begin_array();
+  for (const detect::Indicator& indicator : report.indicators) write_indicator(json, indicator);
+  json.end_array();
+  json.key("coverage").begin_object();
+  json.field("bytes", report.bytes).field("files", report.files);
+  json.key("incomplete").begin_array();
+  for (const audit::Incomplete& part : report.incomplete) write_incomplete(json, part);
+  json.end_array().end_object();
+  json.key("engine").begin_object().field("version", report.engine_version).field("ruleset", report.ruleset).end_object();
+  json.end_object();
+}
+
+}  // namespace
+
 void write_finding(JsonWriter& json, const audit::Finding& finding) {
   json.begin_object();
   json.field("id", finding.id).field("rule", finding.rule).field("category", detect::name_of(finding.category));
@@ -67,36 +94,14 @@ void write_finding(JsonWriter& json, const audit::Finding& finding) {
   json.end_object();
 }
 
-void write_report(JsonWriter& json, const audit::Report& report) {
-  json.begin_object();
-  json.field("schema", "lazaret.report/v1").field("target", report.target);
-  json.field("verdict", audit::name_of(report.verdict)).field("score", report.score);
-  json.key("reasons").strings(report.reasons);
-  write_image(json, report);
-  // Of the image as a whole: what is true of all its platforms.
-  const auto lineage = audit::lineage_of(report);
-  write_base(json, lineage.first, lineage.second);
-  json.key("findings").begin_array();
-  for (const audit::Finding& finding : report.findings) write_finding(json, finding);
-  json.end_array();
-  json.key("indicators").begin_array();
-  for (const detect::Indicator& indicator : report.indicators) {
-    json.begin_object().field("type", indicator.type).field("value", indicator.value).field("validated", indicator.validated).end_object();
-  }
-  json.end_array();
-  json.key("coverage").begin_object();
-  json.field("bytes", report.bytes).field("files", report.files);
-  json.key("incomplete").begin_array();
-  for (const audit::Incomplete& part : report.incomplete) {
-    json.begin_object().field("layer", part.layer).field("path", part.path).field("bytes", part.bytes).field("reason", part.reason);
-    json.end_object();
-  }
-  json.end_array().end_object();
-  json.key("engine").begin_object().field("version", report.engine_version).field("ruleset", report.ruleset).end_object();
-  json.end_object();
+void write_indicator(JsonWriter& json, const detect::Indicator& indicator) {
+  json.begin_object().field("type", indicator.type).field("value", indicator.value).field("validated", indicator.validated).end_object();
 }
 
-}  // namespace
+void write_incomplete(JsonWriter& json, const audit::Incomplete& part) {
+  json.begin_object().field("layer", part.layer).field("path", part.path).field("bytes", part.bytes).field("reason", part.reason);
+  json.end_object();
+}
 
 std::string to_json(const std::vector<audit::Report>& reports, bool as_array) {
   JsonWriter json;

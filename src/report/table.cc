@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "report/finding_groups.h"
+#include "report/report_parts.h"
 #include "report/terminal_text.h"
 #include "report/text_support.h"
 #include "report/writer.h"
@@ -72,15 +73,10 @@ void add_group(std::string& out, const audit::Report& report, const FindingGroup
 
 }  // namespace
 
-std::string to_table(const audit::Report& report, const TableStyle& style) {
+std::string findings_text(const audit::Report& report, const TableStyle& style) {
   const Paint paint{style.colour};
   const std::size_t width = std::clamp<std::size_t>(style.width, 60, 140);
-  const std::string verdict = fmt::format(" {} ", to_upper(audit::name_of(report.verdict)));
-  std::string out = fmt::format("{} {}\n", paint(colour_of(report.verdict), verdict),
-                                paint("1", wrap(fmt::format("{}, score {} of 100", escape(report.target, 300), report.score), width, std::string(verdict.size() + 1, ' '))));
-  if (style.quiet) return out;
-  for (const std::string& reason : report.reasons) out += "  - " + wrap(escape(reason), width, "    ") + "\n";
-
+  std::string out;
   const std::vector<FindingGroup> groups = group_findings(report);
   std::size_t shown = 0, more = 0, silent = 0;
   for (const FindingGroup& group : groups) {
@@ -99,6 +95,19 @@ std::string to_table(const audit::Report& report, const TableStyle& style) {
                                      silent == 1 ? "it" : "them"),
                          width, "  ") + "\n";
   }
+  return out;
+}
+
+std::string to_table(const audit::Report& report, const TableStyle& style) {
+  const Paint paint{style.colour};
+  const std::size_t width = std::clamp<std::size_t>(style.width, 60, 140);
+  const std::string verdict = fmt::format(" {} ", to_upper(audit::name_of(report.verdict)));
+  std::string out = fmt::format("{} {}\n", paint(colour_of(report.verdict), verdict),
+                                paint("1", wrap(fmt::format("{}, score {} of 100", escape(report.target, 300), report.score), width, std::string(verdict.size() + 1, ' '))));
+  if (style.quiet) return out;
+  for (const std::string& reason : report.reasons) out += "  - " + wrap(escape(reason), width, "    ") + "\n";
+
+  out += findings_text(report, style);
 
   // What is not known by its checksum or structure comes last and says so.
   if (!report.indicators.empty()) {

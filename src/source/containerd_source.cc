@@ -10,6 +10,7 @@
 #include "source/containerd_store.h"
 #include "source/oci_graph.h"
 #include "source/sources.h"
+#include "source/stored_images.h"
 #include "source/unpacked_layer.h"
 
 namespace lazaret::source {
@@ -193,7 +194,7 @@ class ContainerdSource : public ImageSource {
     if (!store) return store.error();
     auto image = store->find(specifier_.reference);
     if (!image) return image.error();
-    return Delivery(*store, std::move(*image), consumer, options).run();
+    return deliver_image(*store, *image, consumer, options);
   }
 
  private:
@@ -201,6 +202,12 @@ class ContainerdSource : public ImageSource {
 };
 
 }  // namespace
+
+Result<format::ImageDescription> deliver_image(ContainerdStore& store, const ContainerdImage& image,
+                                               BlobConsumer& consumer,
+                                               const SourceOptions& options) {
+  return Delivery(store, image, consumer, options).run();
+}
 
 Result<std::unique_ptr<ImageSource>> open_containerd(const Target& target) {
   auto specifier = parse_containerd_specifier(target.reference);

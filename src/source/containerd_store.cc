@@ -4,9 +4,8 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
+#include "base/text.h"
 #include "source/delivery.h"
 #include "source/reference.h"
 
@@ -17,9 +16,6 @@ constexpr std::string_view meta_path = "io.containerd.metadata.v1.bolt/meta.db";
 constexpr std::string_view content_path = "io.containerd.content.v1.content/blobs/";
 constexpr std::string_view overlay_path = "io.containerd.snapshotter.v1.overlayfs/";
 constexpr std::string_view default_root = "/var/lib/containerd";
-constexpr unsigned attempts = 20;
-// Holds both meta pages, whatever the page size.
-constexpr std::size_t head_bytes = 128 * 1024;
 
 // binary.PutUvarint and, zigzag, binary.PutVarint of Go.
 std::optional<std::uint64_t> read_uvarint(std::string_view bytes) {
@@ -37,13 +33,27 @@ std::uint64_t read_size(std::string_view bytes) {
   return (value & 1) != 0 ? 0 : value >> 1;  // a negative size is none
 }
 
-std::uint64_t transaction_of(Bytes bytes) {
-  const format::BoltDatabase database(bytes);
-  return database.valid() ? database.transaction() : 0;
-}
-
 std::string text_of(std::optional<std::string_view> value) {
   return std::string(value.value_or(""));
+}
+
+// The value of a google.protobuf.Any: field 2, bytes. Both fields are length-delimited.
+std::string value_of_any(std::string_view message) {
+  while (message.size() > 1) {
+    const auto tag = static_cast<std::uint8_t>(message.front());
+    message.remove_prefix(1);
+    const auto length = read_uvarint(message);
+    if ((tag & 7) != 2 || !length) return "";
+    const auto header = std::find_if(message.begin(), message.end(), [](char c) {
+      return static_cast<std::uint8_t>(c) < 0x80;
+    });
+    message.remove_prefix(static_cast<std::size_t>(header - message.begin()) + 1);
+    if (*length > message.size()) return "";
+    const auto size = static_cast<std::size_t>(*length);
+    if (tag >> 3 == 2) return std::string(message.substr(0, size));
+    message.remove_prefix(size);
+  }
+  return "";
 }
 
 }  // namespace
@@ -54,8 +64,12 @@ Result<std::string> default_containerd_root() {
   if (!file) return std::string(default_root);
   const auto text = read_whole(*file, 1 << 20);
   if (!text) return text.error();
+  return containerd_root_of(*text, path);
+}
+
+Result<std::string> containerd_root_of(std::string_view text, const std::string& path) {
   try {
-    return toml::parse(*text)["root"].value_or(std::string(default_root));
+    return toml::parse(text)["root"].value_or(std::string(default_root));
   } catch (const toml::parse_error& error) {
     return Error{ErrorCode::invalid,
                  fmt::format("{}:{}: {}", path, error.source().begin.line, error.description())};
@@ -83,45 +97,18 @@ Result<ContainerdSpecifier> parse_containerd_specifier(std::string_view text) {
   return result;
 }
 
-Result<std::unique_ptr<ContainerdStore::Database>> ContainerdStore::read(
-    int root, const std::string& path, const SourceOptions& options) {
-  // bbolt never writes to a page of the tree that the current meta page names. The pages of the
-  // tree before it are free for the transaction after it: when the number of the last transaction
-  // is the same before and after, no page of its tree was touched between.
-  std::string why;
-  for (unsigned attempt = 0; attempt < attempts; ++attempt) {
-    if (is_cancelled(options)) return cancelled_error();
-    if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(20 * attempt));
-    const auto file = LocalFile::open_below(root, path);
-    if (!file) return file.error();
-    std::vector<std::uint8_t> head(head_bytes);
-    const auto before_size = file->read_at(0, head);
-    if (!before_size) return before_size.error();
-    const std::uint64_t before = transaction_of({head.data(), *before_size});
-    auto whole = read_whole(*file, options.limits.store_database_bytes);
-    if (!whole)
-      return Error{whole.error().code, fmt::format("{}: {}", path, whole.error().message)};
-    const auto after_size = file->read_at(0, head);
-    if (!after_size) return after_size.error();
-    const std::uint64_t after = transaction_of({head.data(), *after_size});
-    auto database = std::make_unique<Database>(std::move(*whole));
-    if (!database->bolt.valid()) {
-      why = "is not a database of containerd";
-      continue;
-    }
-    if (before == after && database->bolt.transaction() == after) return database;
-    why = "is being written all the time; try again";
-  }
-  return Error{ErrorCode::busy, fmt::format("{} {}", path, why)};
-}
-
 Result<ContainerdStore> ContainerdStore::open(const std::string& root,
                                               const SourceOptions& options) {
-  ContainerdStore store;
   auto folder = open_folder(root);
   if (!folder) return folder.error();
-  store.root_ = std::move(*folder);
-  auto meta = read(store.root_.get(), std::string(meta_path), options);
+  return open(std::move(*folder), root, options);
+}
+
+Result<ContainerdStore> ContainerdStore::open(FileHandle folder, const std::string& root,
+                                              const SourceOptions& options) {
+  ContainerdStore store;
+  store.root_ = std::move(folder);
+  auto meta = BoltFile::read(store.root_.get(), std::string(meta_path), options);
   if (!meta)
     return Error{meta.error().code, fmt::format("{} is not a readable containerd root: {}", root,
                                                 meta.error().message)};
@@ -142,6 +129,57 @@ std::vector<std::string> ContainerdStore::name_spaces() {
   return result;
 }
 
+std::vector<std::string> ContainerdStore::names_in(std::string_view space, std::string_view bucket) {
+  std::vector<std::string> names;
+  const std::string_view path[] = {"v1", space, bucket};
+  meta_->bolt.list(path, [&](const format::BoltDatabase::Item& item) {
+    if (item.is_bucket) names.emplace_back(item.key);
+    return true;
+  });
+  return names;
+}
+
+ContainerdImage ContainerdStore::image_of(const std::string& space, const std::string& name) {
+  const std::string_view target[] = {"v1", space, "images", name, "target"};
+  ContainerdImage image;
+  image.name_space = space;
+  image.name = name;
+  image.target.digest =
+      Digest::parse(text_of(meta_->bolt.get(target, "digest"))).value_or(Digest());
+  image.target.media_type = text_of(meta_->bolt.get(target, "mediatype"));
+  image.target.size = read_size(text_of(meta_->bolt.get(target, "size")));
+  return image;
+}
+
+std::vector<ContainerdImage> ContainerdStore::images() {
+  std::vector<ContainerdImage> images;
+  for (const std::string& space : name_spaces()) {
+    for (const std::string& name : names_in(space, "images")) images.push_back(image_of(space, name));
+  }
+  return images;
+}
+
+std::vector<ContainerdContainer> ContainerdStore::containers() {
+  std::vector<ContainerdContainer> containers;
+  for (const std::string& space : name_spaces()) {
+    for (const std::string& id : names_in(space, "containers")) {
+      const std::string_view path[] = {"v1", space, "containers", id};
+      ContainerdContainer container;
+      container.name_space = space;
+      container.id = id;
+      container.image = text_of(meta_->bolt.get(path, "image"));
+      container.snapshotter = text_of(meta_->bolt.get(path, "snapshotter"));
+      container.snapshot = text_of(meta_->bolt.get(path, "snapshotKey"));
+      container.spec = value_of_any(text_of(meta_->bolt.get(path, "spec")));
+      const std::string_view labels[] = {"v1", space, "containers", id, "labels"};
+      container.pod_name = text_of(meta_->bolt.get(labels, "io.kubernetes.pod.name"));
+      container.container_name = text_of(meta_->bolt.get(labels, "io.kubernetes.container.name"));
+      containers.push_back(std::move(container));
+    }
+  }
+  return containers;
+}
+
 Result<ContainerdImage> ContainerdStore::find(std::string_view reference) {
   const auto spaces = name_spaces();
   std::vector<ContainerdImage> found;
@@ -153,14 +191,8 @@ Result<ContainerdImage> ContainerdStore::find(std::string_view reference) {
     if (is_named) wanted.emplace_back(reference.substr(space.size() + 1));
     const std::size_t plain = wanted.size();
     for (std::size_t i = 0; i < plain; ++i) wanted.push_back(full_image_name(wanted[i]));
-    const std::string_view path[] = {"v1", space, "images"};
-    std::vector<std::string> names;
-    meta_->bolt.list(path, [&](const format::BoltDatabase::Item& item) {
-      if (item.is_bucket) names.emplace_back(item.key);
-      return true;
-    });
     std::vector<ContainerdImage> here;
-    for (const std::string& name : names) {
+    for (const std::string& name : names_in(space, "images")) {
       const std::string_view target[] = {"v1", space, "images", name, "target"};
       const std::string digest = text_of(meta_->bolt.get(target, "digest"));
       if (there.size() < 300)
@@ -169,13 +201,7 @@ Result<ContainerdImage> ContainerdStore::find(std::string_view reference) {
         return candidate == name || candidate == digest || candidate == full_image_name(name);
       };
       if (std::none_of(wanted.begin(), wanted.end(), is_wanted)) continue;
-      ContainerdImage image;
-      image.name_space = space;
-      image.name = name;
-      image.target.digest = Digest::parse(digest).value_or(Digest());
-      image.target.media_type = text_of(meta_->bolt.get(target, "mediatype"));
-      image.target.size = read_size(text_of(meta_->bolt.get(target, "size")));
-      here.push_back(std::move(image));
+      here.push_back(image_of(space, name));
     }
     for (auto& image : here) found.push_back(std::move(image));
     if (!here.empty() && (is_named || space == "default")) break;
@@ -212,8 +238,27 @@ std::string ContainerdStore::path_of(const Digest& digest) {
 Result<FileHandle> ContainerdStore::open_snapshot(std::string_view name_space,
                                                   const Digest& chain_id,
                                                   const SourceOptions& options) {
+  std::vector<std::string> spaces = name_spaces();
+  std::stable_partition(spaces.begin(), spaces.end(),
+                        [&](const std::string& space) { return space == name_space; });
+  return open_snapshot(spaces, chain_id.str(), options);
+}
+
+Result<FileHandle> ContainerdStore::open_snapshot(const ContainerdContainer& container,
+                                                  const SourceOptions& options) {
+  if (container.snapshotter != "overlayfs")
+    return Error{
+        ErrorCode::unsupported,
+        fmt::format("snapshots of \"{}\" are not read", escape(container.snapshotter, 100))};
+  return open_snapshot({container.name_space}, container.snapshot, options);
+}
+
+Result<FileHandle> ContainerdStore::open_snapshot(const std::vector<std::string>& spaces,
+                                                  const std::string& key,
+                                                  const SourceOptions& options) {
   if (!snapshots_ && no_snapshots_.empty()) {
-    auto snapshots = read(root_.get(), std::string(overlay_path) + "metadata.db", options);
+    auto snapshots =
+        BoltFile::read(root_.get(), std::string(overlay_path) + "metadata.db", options);
     if (snapshots) {
       snapshots_ = std::move(*snapshots);
     } else {
@@ -221,20 +266,16 @@ Result<FileHandle> ContainerdStore::open_snapshot(std::string_view name_space,
     }
   }
   if (!snapshots_) return Error{ErrorCode::not_found, no_snapshots_};
-  const std::string chain = chain_id.str();
-  std::vector<std::string> spaces = name_spaces();
-  std::stable_partition(spaces.begin(), spaces.end(),
-                        [&](const std::string& space) { return space == name_space; });
   for (const std::string& space : spaces) {
-    const std::string_view path[] = {"v1", space, "snapshots", "overlayfs", chain};
-    const auto key = meta_->bolt.get(path, "name");
-    if (!key) continue;
-    const std::string_view place[] = {"v1", "snapshots", *key};
+    const std::string_view path[] = {"v1", space, "snapshots", "overlayfs", key};
+    const auto name = meta_->bolt.get(path, "name");
+    if (!name) continue;
+    const std::string_view place[] = {"v1", "snapshots", *name};
     const auto id = read_uvarint(text_of(snapshots_->bolt.get(place, "id")));
     if (!id) continue;
     return open_folder_below(root_.get(), fmt::format("{}snapshots/{}/fs", overlay_path, *id));
   }
-  return Error{ErrorCode::not_found, fmt::format("there is no snapshot {}", chain)};
+  return Error{ErrorCode::not_found, fmt::format("there is no snapshot {}", key)};
 }
 
 }  // namespace lazaret::source

@@ -10,6 +10,7 @@
 #include "source/containers_store.h"
 #include "source/oci_graph.h"
 #include "source/sources.h"
+#include "source/stored_images.h"
 
 namespace lazaret::source {
 namespace {
@@ -229,8 +230,9 @@ class ContainersStorageSource : public ImageSource {
       }
       return Error{image.error().code, std::move(message)};
     }
-    return Delivery(*store, **image, consumer, options)
-        .run("containers-storage:" + (name.empty() ? (*image)->id : name));
+    return deliver_image(*store, **image,
+                         "containers-storage:" + (name.empty() ? (*image)->id : name), consumer,
+                         options);
   }
 
  private:
@@ -238,6 +240,13 @@ class ContainersStorageSource : public ImageSource {
 };
 
 }  // namespace
+
+Result<format::ImageDescription> deliver_image(const ContainersStore& store,
+                                               const StoreImage& image, std::string reference,
+                                               BlobConsumer& consumer,
+                                               const SourceOptions& options) {
+  return Delivery(store, image, consumer, options).run(std::move(reference));
+}
 
 Result<std::unique_ptr<ImageSource>> open_containers_storage(const Target& target) {
   auto specifier = parse_store_specifier(target.reference);

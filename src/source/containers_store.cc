@@ -93,7 +93,7 @@ Result<ContainersStore> ContainersStore::open(const std::vector<StoreLocation>& 
           fmt::format("the storage driver {} is not read: use \"podman save\" and scan the "
                       "archive",
                       location.driver)};
-    auto root = open_folder(location.root);
+    auto root = location.folder >= 0 ? open_folder_below(location.folder, ".") : open_folder(location.root);
     if (!root) {
       if (root.error().code == ErrorCode::not_found && !location.is_named) continue;
       return root.error();
@@ -129,6 +129,9 @@ Result<ContainersStore> ContainersStore::open(const std::vector<StoreLocation>& 
     const std::string folder = store.stores_[i].driver + "-layers/";
     store.read_layers(i, folder + "layers.json", options);
     store.read_layers(i, folder + "volatile-layers.json", options);
+    const std::string containers = store.stores_[i].driver + "-containers/";
+    store.read_containers(i, containers + "containers.json", options);
+    store.read_containers(i, containers + "volatile-containers.json", options);
   }
   return store;
 }
@@ -174,6 +177,58 @@ void ContainersStore::read_layers(std::size_t store, const std::string& file,
     }
     layers_.try_emplace(layer.id, std::move(layer));
   }
+}
+
+void ContainersStore::read_containers(std::size_t store, const std::string& file,
+                                      const SourceOptions& options) {
+  const auto list = read_list(stores_[store].root.get(), file, options, unread_);
+  if (!list) return;
+  for (const auto& item : *list->as_array()) {
+    StoreContainer container;
+    container.store = store;
+    container.id = item.text("id");
+    container.image_id = item.text("image");
+    container.layer = item.text("layer");
+    container.names = texts(item.find("names"));
+    // What Podman and CRI-O note for themselves is a JSON text inside of the JSON.
+    const auto metadata = format::parse_json(item.text("metadata"), {16, 10'000, false});
+    container.image_name = metadata.value.text("image-name");
+    if (!is_store_id(container.id)) {
+      unread_.emplace_back(file,
+                           fmt::format("a container with the ID \"{}\"", escape(container.id, 100)));
+      continue;
+    }
+    containers_.push_back(std::move(container));
+  }
+}
+
+Result<std::string> ContainersStore::container_spec(const StoreContainer& container,
+                                                    const SourceOptions& options) {
+  const Store& store = stores_[container.store];
+  const auto file = LocalFile::open_below(
+      store.root.get(),
+      fmt::format("{}-containers/{}/userdata/config.json", store.driver, container.id));
+  if (file) return read_whole(*file, options.limits.config_bytes);
+  if (file.error().code != ErrorCode::not_found) return file.error();
+  return spec_of_podman(container, options);
+}
+
+// Podman keeps what it knows of its containers in libpod/bolt_state.db (libpod/boltdb_state.go):
+// bucket "ctr", in it one for each container, whose "config" is a JSON document with the "spec".
+Result<std::string> ContainersStore::spec_of_podman(const StoreContainer& container,
+                                                    const SourceOptions& options) {
+  auto& database = databases_[container.store];
+  if (!database) {
+    auto opened =
+        BoltFile::read(stores_[container.store].root.get(), "libpod/bolt_state.db", options);
+    if (!opened) return opened.error();
+    database = std::move(*opened);
+  }
+  const std::string_view path[] = {"ctr", container.id};
+  const auto config = database->bolt.get(path, "config");
+  if (!config)
+    return Error{ErrorCode::not_found, "Podman's database does not know the container"};
+  return std::string(*config);
 }
 
 const StoreLayer* ContainersStore::layer(const std::string& id) const {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 
 #include "base/digest.h"
 #include "base/result.h"
+#include "source/bolt_file.h"
 #include "source/delivery.h"
 #include "source/local_file.h"
 #include "source/source.h"
@@ -26,6 +28,9 @@ struct StoreLocation {
   std::string root;
   std::string driver;     // "overlay", "vfs"; "" for those that are there
   bool is_named = false;  // by the user: then it must be there
+  // The root folder when it is open already, and how messages call it is `root`. Not owned; must be
+  // valid until the store is open.
+  int folder = -1;
 };
 
 // [driver@root+runroot:options]: what is in the brackets, and what follows them. Nothing in the
@@ -35,6 +40,13 @@ struct StoreSpecifier {
   std::string reference;
 };
 Result<StoreSpecifier> parse_store_specifier(std::string_view text);
+// A storage.conf: places, as they are written there but for $HOME, $UID and $USER, which are those of
+// this process. `path` is its name for messages.
+struct StorageConfig {
+  std::string driver, graph_root, image_store, rootless_path;
+  std::vector<std::string> additional;
+};
+Result<StorageConfig> parse_storage_config(std::string_view text, const std::string& path);
 // The places of this host and user.
 Result<std::vector<StoreLocation>> default_store_locations();
 
@@ -51,6 +63,13 @@ struct StoreLayer {
   std::uint64_t size = 0;  // of the decoded layer
 };
 
+// A container, running or not.
+struct StoreContainer {
+  std::size_t store = 0;
+  std::string id, image_id, image_name, layer;  // `layer`: what the container wrote
+  std::vector<std::string> names;
+};
+
 class ContainersStore {
  public:
   // ErrorCode::not_found when there is no store at any of the places.
@@ -61,6 +80,11 @@ class ContainersStore {
   // The image that podman would take: by ID or the beginning of one, by name, by digest.
   Result<const StoreImage*> find(std::string_view reference, std::string* name) const;
   const StoreLayer* layer(const std::string& id) const;
+  const std::vector<StoreContainer>& containers() const { return containers_; }
+  // How the container is run: a runtime's config.json (OCI runtime-spec), as the engine left it when
+  // the container was started, or else as Podman's own database has it.
+  // ErrorCode::not_found when neither has it.
+  Result<std::string> container_spec(const StoreContainer& container, const SourceOptions& options);
 
   // The value of a key of an image's big data.
   Result<std::string> big_data(const StoreImage& image, std::string_view key,
@@ -77,8 +101,13 @@ class ContainersStore {
   };
   void read_images(std::size_t store, const SourceOptions& options);
   void read_layers(std::size_t store, const std::string& file, const SourceOptions& options);
+  void read_containers(std::size_t store, const std::string& file, const SourceOptions& options);
+  Result<std::string> spec_of_podman(const StoreContainer& container, const SourceOptions& options);
 
   std::vector<Store> stores_;
+  std::vector<StoreContainer> containers_;
+  // Podman's databases that were read, by store; null where there is none.
+  std::map<std::size_t, std::shared_ptr<BoltFile>> databases_;
   std::vector<StoreImage> images_;
   std::map<std::string, StoreLayer, std::less<>> layers_;
   Unaudited unread_;

@@ -30,11 +30,6 @@ std::string expand(std::string path) {
   return path;
 }
 
-struct StorageConfig {
-  std::string driver, graph_root, image_store, rootless_path;
-  std::vector<std::string> additional;
-};
-
 // False when there is no such file.
 Result<bool> read_config(const std::string& path, StorageConfig& config) {
   const auto file = LocalFile::open(path);
@@ -44,8 +39,18 @@ Result<bool> read_config(const std::string& path, StorageConfig& config) {
   }
   const auto text = read_whole(*file, 1 << 20);
   if (!text) return text.error();
+  auto parsed = parse_storage_config(*text, path);
+  if (!parsed) return parsed.error();
+  config = std::move(*parsed);
+  return true;
+}
+
+}  // namespace
+
+Result<StorageConfig> parse_storage_config(std::string_view text, const std::string& path) {
+  StorageConfig config;
   try {
-    const toml::table root = toml::parse(*text);
+    const toml::table root = toml::parse(text);
     const auto storage = root["storage"];
     config.driver = storage["driver"].value_or(std::string());
     config.graph_root = expand(storage["graphroot"].value_or(std::string()));
@@ -61,10 +66,8 @@ Result<bool> read_config(const std::string& path, StorageConfig& config) {
     return Error{ErrorCode::invalid,
                  fmt::format("{}:{}: {}", path, error.source().begin.line, error.description())};
   }
-  return true;
+  return config;
 }
-
-}  // namespace
 
 Result<std::vector<StoreLocation>> default_store_locations() {
   const bool rootless = geteuid() != 0;

