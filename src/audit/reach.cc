@@ -4,51 +4,13 @@
 #include <array>
 
 #include "audit/paths.h"
+#include "audit/start_places.h"
 #include "base/text.h"
 #include "format/service_config.h"
 #include "format/shell.h"
 
 namespace lazaret::audit {
 namespace {
-
-struct Place {
-  std::string_view path;  // of a folder when it ends in a slash
-  std::string_view starter;
-};
-
-// What runs without being asked for, and by whom. An image may be started with another command than its own, so that nobody need run cron or init in it
-// for these to count.
-constexpr std::array places = {
-    Place{"/etc/cron.d/", "cron"},           Place{"/etc/cron.hourly/", "cron"},    Place{"/etc/cron.daily/", "cron"},       Place{"/etc/cron.weekly/", "cron"},
-    Place{"/etc/cron.monthly/", "cron"},     Place{"/var/spool/cron/", "cron"},     Place{"/etc/crontabs/", "cron"},         Place{"/etc/crontab", "cron"},
-    Place{"/etc/periodic/", "cron"},         Place{"/etc/anacrontab", "cron"},      Place{"/etc/profile.d/", "login shell"}, Place{"/etc/profile", "login shell"},
-    Place{"/etc/bash.bashrc", "login shell"}, Place{"/etc/bashrc", "login shell"},  Place{"/etc/zsh/", "login shell"},       Place{"/root/.bashrc", "login shell"},
-    Place{"/root/.profile", "login shell"},  Place{"/root/.bash_profile", "login shell"}, Place{"/root/.bash_login", "login shell"}, Place{"/root/.zshrc", "login shell"},
-    Place{"/root/.bash_logout", "login shell"}, Place{"/etc/update-motd.d/", "login shell"},
-    Place{"/etc/init.d/", "init"},           Place{"/etc/rc.local", "init"},        Place{"/etc/rc.d/", "init"},             Place{"/etc/inittab", "init"},
-    Place{"/etc/local.d/", "init"},          Place{"/etc/cont-init.d/", "s6"},      Place{"/etc/services.d/", "s6"},         Place{"/etc/s6-overlay/", "s6"},
-    Place{"/etc/s6/", "s6"},                 Place{"/etc/cont-finish.d/", "s6"},    Place{"/custom-cont-init.d/", "s6"},     Place{"/etc/service/", "runit"},
-    Place{"/etc/sv/", "runit"},              Place{"/service/", "runit"},           Place{"/etc/runit/", "runit"},           Place{"/etc/my_init.d/", "init"},
-    Place{"/docker-entrypoint.d/", "entrypoint folder"}, Place{"/docker-entrypoint-init.d/", "entrypoint folder"}, Place{"/docker-entrypoint-initdb.d/", "entrypoint folder"},
-    Place{"/entrypoint.d/", "entrypoint folder"}, Place{"/etc/entrypoint.d/", "entrypoint folder"},
-    Place{"/etc/systemd/system/", "systemd"}, Place{"/usr/lib/systemd/system/", "systemd"}, Place{"/lib/systemd/system/", "systemd"}, Place{"/etc/systemd/user/", "systemd"},
-    Place{"/etc/supervisord.conf", "supervisord"}, Place{"/etc/supervisor/", "supervisord"}, Place{"/etc/supervisor.d/", "supervisord"}, Place{"/etc/supervisord.d/", "supervisord"},
-    Place{"/etc/ld.so.preload", "preload"},
-};
-
-// Who runs the file by itself; "" when nobody does.
-std::string_view starter_of(std::string_view path) {
-  for (const Place& place : places) {
-    if (place.path.ends_with('/') ? path.starts_with(place.path) : path == place.path) return place.starter;
-  }
-  if (path.starts_with("/home/")) {
-    const std::string_view name = name_of_path(path);
-    for (const std::string_view file : {".bashrc", ".profile", ".bash_profile", ".zshrc"}) {
-      if (name == file) return "login shell";
-    }
-  }
-  return "";
-}
 
 bool is_user_table(std::string_view path) { return path.starts_with("/var/spool/cron/") || path.starts_with("/etc/crontabs/"); }
 bool is_system_table(std::string_view path) { return path.starts_with("/etc/cron.d/") || path == "/etc/crontab"; }

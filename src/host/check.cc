@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <map>
+#include <utility>
 
+#include "host/engine_check.h"
+#include "host/files_check.h"
+#include "host/process_check.h"
 #include "host/store_check.h"
 
 namespace lazaret::host {
@@ -40,6 +44,33 @@ void judge_all(const CheckMachine& machine, CheckReport& report) {
   if (report.verdict == audit::Verdict::incomplete && report.reasons.empty()) report.reasons.push_back("not everything could be looked at");
 }
 
+// What a malicious image names, and a file, process or container of the host names too: the image was run here. Only what is rare enough to tie them counts.
+void relate_indicators(const CheckMachine& machine, CheckReport& report) {
+  std::map<std::pair<std::string, std::string>, std::string> of_images;  // to the image's name
+  for (const Subject& subject : report.subjects) {
+    if (subject.kind != SubjectKind::image) continue;
+    audit::Report judged = subject.report;
+    audit::judge(machine.policy, judged);
+    if (judged.verdict != audit::Verdict::malicious) continue;
+    for (const audit::Finding& finding : judged.findings) {
+      if (finding.weight < machine.policy.suspicious_from) continue;
+      for (const std::size_t index : finding.indicators) {
+        const detect::Indicator& indicator = judged.indicators[index];
+        if (indicator.type == "c2" || indicator.type == "ssh-key" || indicator.type == "url" || indicator.type == "login" || indicator.type.starts_with("wallet.")) of_images.emplace(std::pair(indicator.type, indicator.value), subject.name);
+      }
+    }
+  }
+  if (of_images.empty()) return;
+  for (Subject& subject : report.subjects) {
+    if (subject.kind == SubjectKind::image || subject.kind == SubjectKind::container) continue;
+    const std::vector<detect::Indicator> indicators = subject.report.indicators;
+    for (const detect::Indicator& indicator : indicators) {
+      const auto image = of_images.find({indicator.type, indicator.value});
+      if (image != of_images.end()) FindingWriter(*machine.ruleset, subject).add("known-bad.shared-indicator", "", fmt::format("{} {} stands in {} too", indicator.type, indicator.value, image->second), {{}, {indicator}, {}, {}});
+    }
+  }
+}
+
 }  // namespace
 
 Result<CheckReport> check_host(const CheckOptions& options, const CheckMachine& machine) {
@@ -58,6 +89,13 @@ Result<CheckReport> check_host(const CheckOptions& options, const CheckMachine& 
     if (const auto done = stores.look_at(std::move(place)); !done) return done.error();
   }
   stores.relate();
+  if (const auto done = check_files(*root, machine, report); !done) return done.error();
+  if (machine.progress) machine.progress("processes");
+  ProcessList processes = read_processes(*root);
+  const auto sockets = read_sockets(*root, processes);
+  check_engines(*root, machine, processes, sockets, report);
+  ProcessCheck(*root, machine, report).look(processes, sockets);
+  relate_indicators(machine, report);
 
   judge_all(machine, report);
   return report;

@@ -10,8 +10,12 @@
 
 #include <cerrno>
 
+#include "base/text.h"
+
 namespace lazaret::host {
 namespace {
+
+constexpr unsigned links_followed = 40;  // as the kernel does
 
 int openat2(int folder, const char* path, int flags) {
   open_how how{};
@@ -108,6 +112,68 @@ bool HostRoot::is_immutable(std::string_view path) const {
   if (!file) return false;
   int flags = 0;
   return ioctl(file->get(), FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_IMMUTABLE_FL) != 0;
+}
+
+bool HostRoot::is_regular(std::string_view path) const {
+  const auto place = open_at(path, O_PATH);
+  struct stat status{};
+  return place && fstat(place->get(), &status) == 0 && S_ISREG(status.st_mode);
+}
+
+Result<std::string> HostRoot::link(std::string_view path) const {
+  const auto place = open_at(path, O_PATH | O_NOFOLLOW);
+  if (!place) return place.error();
+  std::string text(16 << 10, '\0');
+  const ssize_t size = readlinkat(place->get(), "", text.data(), text.size());
+  if (size < 0) return error_of(errno, path);
+  text.resize(static_cast<std::size_t>(size));
+  return text;
+}
+
+std::string HostRoot::resolve(std::string_view path, std::vector<std::string>& links) const {
+  std::vector<std::string> rest;  // last one first
+  const auto push = [&rest](std::string_view text) {
+    const auto parts = split(text, '/');
+    for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+      if (!part->empty() && *part != ".") rest.emplace_back(*part);
+    }
+  };
+  push(path);
+  std::string current;
+  unsigned followed = 0;
+  while (!rest.empty()) {
+    const std::string part = std::move(rest.back());
+    rest.pop_back();
+    if (part == "..") {
+      current.resize(current.empty() ? 0 : current.rfind('/'));
+      continue;
+    }
+    const std::string here = current + "/" + part;
+    const auto place = open_at(here, O_PATH | O_NOFOLLOW);
+    struct stat status{};
+    if (!place || fstat(place->get(), &status) != 0) return "";
+    if (!S_ISLNK(status.st_mode)) {
+      current = here;
+      continue;
+    }
+    const auto target = link(here);
+    if (!target || ++followed > links_followed) return "";
+    links.push_back(here);
+    if (target->starts_with('/')) current.clear();
+    push(*target);
+  }
+  return current.empty() ? "/" : current;
+}
+
+Result<source::FileHandle> HostRoot::open_program(std::uint64_t process) const {
+  if (!is_live_) return Error{ErrorCode::not_found, "the root is not that of this host"};
+  // The one link of the kernel's making that is followed: it leads to the file that was executed, which is a regular one.
+  const std::string path = fmt::format("/proc/{}/exe", process);
+  source::FileHandle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file.valid()) return error_of(errno, path);
+  struct stat status{};
+  if (fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return Error{ErrorCode::corrupt, fmt::format("{} is not a regular file", path)};
+  return file;
 }
 
 bool HostRoot::exists(std::string_view path) const { return open_at(path, O_PATH).ok(); }

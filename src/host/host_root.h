@@ -34,6 +34,13 @@ class HostRoot {
   // The file system's attributes of a regular file (ioctl_iflags(2)): whether it is immutable. False when they cannot be had.
   bool is_immutable(std::string_view path) const;
   bool exists(std::string_view path) const;
+  bool is_regular(std::string_view path) const;
+  // What a link says; of /proc too ("/usr/bin/bash", "socket:[7]").
+  Result<std::string> link(std::string_view path) const;
+  // Where a path leads to inside of the root, without links; "" when nothing is there. Each link on the way is added to `links`.
+  std::string resolve(std::string_view path, std::vector<std::string>& links) const;
+  // The program of a running process, also one whose file is gone. ErrorCode::not_found for roots that are not live.
+  Result<source::FileHandle> open_program(std::uint64_t process) const;
 
  private:
   Result<source::FileHandle> open_at(std::string_view path, int flags) const;

@@ -3,14 +3,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <map>
-#include <mutex>
 #include <set>
 
 #include "source/containers_store.h"
 #include "source/oci_graph.h"
 #include "source/sources.h"
 #include "source/stored_images.h"
+#include "source/unpacked_delivery.h"
 
 namespace lazaret::source {
 namespace {
@@ -19,7 +18,7 @@ class Delivery {
  public:
   Delivery(const ContainersStore& store, const StoreImage& image, BlobConsumer& consumer,
            const SourceOptions& options)
-      : store_(store), image_(image), consumer_(consumer), options_(options) {}
+      : store_(store), image_(image), options_(options), layers_(consumer, options) {}
 
   Result<format::ImageDescription> run(std::string reference) {
     description_.reference = std::move(reference);
@@ -33,9 +32,7 @@ class Delivery {
     describe(std::move(graph), std::move(manifests), description_);
 
     for (auto& manifest : description_.manifests) assign_layers(manifest);
-    announce(blobs_, options_);
-    if (const auto delivered = deliver_blobs(blobs_, consumer_, options_); !delivered)
-      return delivered.error();
+    if (const auto delivered = layers_.deliver(); !delivered) return delivered.error();
     for (auto& manifest : description_.manifests) tell_outcomes(manifest);
     add_other_documents();
     return std::move(description_);
@@ -142,37 +139,20 @@ class Delivery {
   std::string add_blob(const StoreLayer& layer) {
     std::string key = "layer " + layer.id;
     if (!offered_.insert(key).second) return key;
-    PendingBlob blob;
-    blob.offer.key = key;
-    blob.offer.diff_id = layer.diff_id;
-    blob.offer.size = layer.size;
-    blob.push = [this, &layer, key](BlobWriter& writer) -> Result<void> {
-      const auto unpacked = store_.open_layer(layer);
-      LayerOutcome outcome;
-      Result<void> result;
-      if (!unpacked) {
-        outcome.changed = unpacked.error().message;
-        result = unpacked.error();
-      } else if (auto written = write_unpacked_layer(*unpacked, options_, writer)) {
-        outcome = std::move(*written);
-      } else {
-        outcome.changed = written.error().message;
-        result = written.error();
-      }
-      const std::lock_guard lock(mutex_);
-      outcomes_[key] = std::move(outcome);
-      return result;
-    };
-    blobs_.push_back(std::move(blob));
+    BlobOffer offer;
+    offer.key = key;
+    offer.diff_id = layer.diff_id;
+    offer.size = layer.size;
+    layers_.add(std::move(offer), [this, &layer] { return store_.open_layer(layer); });
     return key;
   }
 
   void tell_outcomes(format::ManifestDescription& manifest) {
     for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
       auto& layer = manifest.layers[i];
-      const auto found = outcomes_.find(layer.key);
-      if (found == outcomes_.end()) continue;
-      LayerOutcome& outcome = found->second;
+      LayerOutcome* found = layers_.outcome(layer.key);
+      if (found == nullptr) continue;
+      LayerOutcome& outcome = *found;
       layer.form = outcome.exact ? format::LayerForm::unpacked : format::LayerForm::rebuilt;
       const std::string name =
           i < manifest.config.diff_ids.size() ? manifest.config.diff_ids[i].str() : layer.key;
@@ -203,14 +183,11 @@ class Delivery {
 
   const ContainersStore& store_;
   const StoreImage& image_;
-  BlobConsumer& consumer_;
   const SourceOptions& options_;
+  UnpackedDelivery layers_;
   format::ImageDescription description_;
-  std::vector<PendingBlob> blobs_;
   std::set<std::string> offered_;
   std::set<Digest> read_;  // documents that are in the description
-  std::mutex mutex_;
-  std::map<std::string, LayerOutcome> outcomes_;  // by key
 };
 
 class ContainersStorageSource : public ImageSource {

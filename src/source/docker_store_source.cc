@@ -2,65 +2,13 @@
 
 #include <fmt/core.h>
 
-#include <map>
-#include <mutex>
+#include <memory>
 
 #include "format/oci.h"
 #include "source/stored_images.h"
+#include "source/unpacked_delivery.h"
 
 namespace lazaret::source {
-namespace {
-
-// Delivers unpacked layers, and says for each what became of it.
-class UnpackedLayers {
- public:
-  UnpackedLayers(BlobConsumer& consumer, const SourceOptions& options)
-      : consumer_(consumer), options_(options) {}
-
-  void add(BlobOffer offer, std::function<Result<UnpackedLayer>()> open) {
-    PendingBlob blob;
-    blob.offer = std::move(offer);
-    blob.push = [this, key = blob.offer.key, open = std::move(open)](BlobWriter& writer) -> Result<void> {
-      const auto unpacked = open();
-      LayerOutcome outcome;
-      Result<void> result;
-      if (!unpacked) {
-        outcome.changed = unpacked.error().message;
-        result = unpacked.error();
-      } else if (auto written = write_unpacked_layer(*unpacked, options_, writer)) {
-        outcome = std::move(*written);
-      } else {
-        outcome.changed = written.error().message;
-        result = written.error();
-      }
-      const std::lock_guard lock(mutex_);
-      outcomes_[key] = std::move(outcome);
-      return result;
-    };
-    blobs_.push_back(std::move(blob));
-  }
-
-  Result<void> deliver() {
-    announce(blobs_, options_);
-    return deliver_blobs(blobs_, consumer_, options_);
-  }
-
-  // Null for a layer that the consumer did not want.
-  LayerOutcome* outcome(const std::string& key) {
-    const auto found = outcomes_.find(key);
-    return found == outcomes_.end() ? nullptr : &found->second;
-  }
-
- private:
-  BlobConsumer& consumer_;
-  const SourceOptions& options_;
-  std::vector<PendingBlob> blobs_;
-  std::mutex mutex_;
-  std::map<std::string, LayerOutcome> outcomes_;  // by key
-};
-
-}  // namespace
-
 Result<format::ImageDescription> deliver_image(const DockerStore& store, const DockerImage& image,
                                                std::string reference, BlobConsumer& consumer,
                                                const SourceOptions& options) {
@@ -85,7 +33,7 @@ Result<format::ImageDescription> deliver_image(const DockerStore& store, const D
   manifest.platform = format::platform_of(manifest.config);
   manifest.config_json = std::move(*bytes);
 
-  UnpackedLayers layers(consumer, options);
+  UnpackedDelivery layers(consumer, options);
   Digest chain;
   for (const Digest& diff_id : manifest.config.diff_ids) {
     if (manifest.layers.size() >= options.limits.layers) {
@@ -128,7 +76,7 @@ Result<format::ImageDescription> deliver_written_layer(UnpackedLayer layer, std:
   manifest.layers.push_back({"written by the container", {}, format::LayerForm::rebuilt});
   BlobOffer offer;
   offer.key = manifest.layers.front().key;
-  UnpackedLayers layers(consumer, options);
+  UnpackedDelivery layers(consumer, options);
   const auto shared = std::make_shared<UnpackedLayer>(std::move(layer));
   layers.add(std::move(offer), [shared]() -> Result<UnpackedLayer> { return std::move(*shared); });
   if (const auto delivered = layers.deliver(); !delivered) return delivered.error();

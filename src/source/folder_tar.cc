@@ -176,6 +176,7 @@ class Walk {
       if (errno != ENOENT) note(path, describe_errno(errno));
       return;
     }
+    if (folder_options_.wanted && !folder_options_.wanted(path, status)) return;
     TarMember member;
     member.path = path;
     member.mode = status.st_mode & 07777;

@@ -8,8 +8,11 @@
 // the same bytes.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "source/blob_buffer.h"
@@ -24,6 +27,9 @@ struct FolderTarOptions {
   // xattr overlay.whiteout) become ".wh.<name>", opaque folders get ".wh..wh..opq" (image-spec,
   // layer.md, "Whiteouts").
   bool overlay = false;
+  // Which entries belong to the stream, by path below the folder and what stat(2) says; a folder that
+  // does not is not entered. Empty: all.
+  std::function<bool(std::string_view path, const struct stat& status)> wanted;
 };
 
 // Writes the content of `folder` to `out`. Parts that could not be read are added to `unaudited`

