@@ -178,8 +178,9 @@ class Gate {
   // Sets a state by hand: it stays until somebody changes it again, whatever new rules say.
   Result<void> decide(const Digest& manifest, store::State state, const std::string& actor, const std::string& why);
   // Hides and condemns everything of a publisher or repository ("alice", "alice/tomcat"), or one image ("alice/tomcat@sha256:..."), in one transaction:
-  // when it returns, nothing of it leaves any more. Returns the number of the act.
-  Result<std::int64_t> take_down(const std::string& kind, const std::string& subject, const std::string& actor, const std::string& why);
+  // when it returns, nothing of it leaves any more. Returns the number of the act. `closes_account`: what is remembered with it. ErrorCode::busy: it was taken
+  // down already.
+  Result<std::int64_t> take_down(const std::string& kind, const std::string& subject, const std::string& actor, const std::string& why, bool closes_account = false);
   Result<void> undo_takedown(std::int64_t act, const std::string& actor);
 
   // Called after anything that was visible may be visible no more; transfers that are under way are to be looked at again. Set before requests come.

@@ -14,12 +14,14 @@ using store::State;
 using store::TombstoneKind;
 using store::Writer;
 
-Result<std::int64_t> Gate::take_down(const std::string& kind, const std::string& subject, const std::string& actor, const std::string& why) {
+Result<std::int64_t> Gate::take_down(const std::string& kind, const std::string& subject, const std::string& actor, const std::string& why,
+                                     bool closes_account) {
   std::int64_t act = 0;
   std::vector<Digest> hidden;
   const auto done = parts_.metadata->write([&](Writer& writer) -> Result<void> {
     const store::Time at = now();
-    act = writer.add_takedown({0, kind, subject, actor, why, at, 0});
+    if (const auto standing = writer.takedown_of(kind, subject)) return Error{ErrorCode::busy, fmt::format("{} {} was taken down already, by act {}", kind, subject, standing->id)};
+    act = writer.add_takedown({0, kind, subject, actor, why, at, 0, closes_account});
     if (kind == "publisher") {
       writer.hide_publisher(subject, act);
     } else if (kind == "repository") {

@@ -21,4 +21,20 @@ std::optional<State> parse_state(std::string_view name) {
 
 std::string_view name_of(TombstoneKind kind) { return tombstone_kinds[static_cast<std::size_t>(kind)]; }
 
+std::string_view name_of(CaseState state) {
+  switch (state) {
+    case CaseState::open: return "open";
+    case CaseState::confirmed: return "confirmed";
+    case CaseState::rejected: return "rejected";
+  }
+  return "";
+}
+
+std::optional<CaseState> parse_case_state(std::string_view name) {
+  for (const CaseState state : {CaseState::open, CaseState::confirmed, CaseState::rejected}) {
+    if (name == name_of(state)) return state;
+  }
+  return std::nullopt;
+}
+
 }  // namespace lazaret::store

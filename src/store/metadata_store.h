@@ -142,6 +142,27 @@ struct Takedown {
   std::string subject;  // its name; for images "repository@digest"
   std::string actor, reason;
   Time at = 0, undone = 0;
+  bool closes_account = false;  // the account of the publisher was open before, and is closed as long as the act stands
+};
+
+// What users reported of one image, together.
+enum class CaseState : std::uint8_t { open, confirmed, rejected };
+std::string_view name_of(CaseState state);
+std::optional<CaseState> parse_case_state(std::string_view name);
+
+struct UserCase {
+  std::int64_t id = 0;
+  Digest digest;  // of the manifest
+  CaseState state = CaseState::open;
+  Time opened = 0, closed = 0;
+  std::string closed_by, note;
+  std::uint64_t reports = 0;  // all that came, also those that are not kept
+};
+
+struct UserReport {
+  std::int64_t of = 0;  // the case
+  Time at = 0;
+  std::string reporter, address, repository, tag, reason;
 };
 
 // An entry of the log of everything that was decided or done.
@@ -184,6 +205,8 @@ class Reader {
   // Repositories that hold the manifest.
   virtual std::vector<std::int64_t> repositories_with(const Digest& manifest) = 0;
   virtual std::vector<Digest> manifests_of(std::int64_t repository) = 0;
+  // That it pushed, or that lie in its repositories; hidden or not.
+  virtual std::vector<Digest> manifests_of_publisher(std::string_view publisher) = 0;
   // Manifests of the repository whose subject is `subject`, by digest.
   virtual std::vector<Manifest> referrers(std::int64_t repository, const Digest& subject) = 0;
 
@@ -217,6 +240,19 @@ class Reader {
   // All files that are known again.
   virtual std::vector<FileContent> buried_files() = 0;
   virtual std::optional<Takedown> takedown(std::int64_t id) = 0;
+  // Newest first, of ids less than `before`.
+  virtual std::vector<Takedown> takedowns(std::int64_t before, std::size_t limit) = 0;
+  virtual std::vector<Digest> manifests_hidden_by(std::int64_t takedown) = 0;
+  // Blobs with a tombstone that the act set.
+  virtual std::vector<Digest> blobs_condemned_by(std::int64_t takedown) = 0;
+  virtual std::vector<FileTombstone> file_tombstones_of(std::int64_t takedown) = 0;
+  virtual std::optional<UserCase> user_case(std::int64_t id) = 0;
+  // Longest open first, of ids greater than `after`; nothing: in any state.
+  virtual std::vector<UserCase> user_cases(std::optional<CaseState> state, std::int64_t after, std::size_t limit) = 0;
+  // Of a case, oldest first.
+  virtual std::vector<UserReport> user_reports(std::int64_t of) = 0;
+  // Open cases, and when the oldest of them was opened (0: there is none).
+  virtual std::pair<std::uint64_t, Time> open_cases() = 0;
   // The act, not undone, that took down this publisher, repository or image.
   virtual std::optional<Takedown> takedown_of(std::string_view kind, std::string_view subject) = 0;
   virtual std::vector<Event> events(std::int64_t after, std::size_t limit) = 0;
@@ -275,7 +311,12 @@ class Writer : public Reader {
   // Remembers the state of a manifest before an act changes it, and gives all of them back.
   virtual void keep_state(const Digest& manifest, std::int64_t takedown) = 0;
   virtual void restore_states(std::int64_t takedown) = 0;
-  virtual std::vector<Digest> manifests_hidden_by(std::int64_t takedown) = 0;
+
+  // The open case of an image, which is made when there is none. Returns its id.
+  virtual std::int64_t open_case(const Digest& manifest, Time at) = 0;
+  // Counts it; the text is kept of the first thousand of a case.
+  virtual void add_user_report(const UserReport& report) = 0;
+  virtual void close_case(std::int64_t id, CaseState state, Time at, std::string_view actor, std::string_view note) = 0;
 
   virtual void add_event(const Event& event) = 0;
 

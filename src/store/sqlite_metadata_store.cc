@@ -61,7 +61,14 @@ CREATE TABLE IF NOT EXISTS file_tombstone (content BLOB NOT NULL, takedown INTEG
   condemns INTEGER NOT NULL, PRIMARY KEY (content, takedown)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS file_tombstone_takedown ON file_tombstone (takedown);
 CREATE TABLE IF NOT EXISTS takedown (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, subject TEXT NOT NULL, actor TEXT NOT NULL,
-  reason TEXT NOT NULL, at INTEGER NOT NULL, undone INTEGER NOT NULL);
+  reason TEXT NOT NULL, at INTEGER NOT NULL, undone INTEGER NOT NULL, closes_account INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS user_case (id INTEGER PRIMARY KEY AUTOINCREMENT, digest TEXT NOT NULL, state INTEGER NOT NULL, opened INTEGER NOT NULL,
+  closed INTEGER NOT NULL, closed_by TEXT NOT NULL, note TEXT NOT NULL, reports INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS user_case_digest ON user_case (digest);
+CREATE INDEX IF NOT EXISTS user_case_open ON user_case (opened) WHERE state = 0;
+CREATE TABLE IF NOT EXISTS user_report (id INTEGER PRIMARY KEY, "of" INTEGER NOT NULL, at INTEGER NOT NULL, reporter TEXT NOT NULL, address TEXT NOT NULL,
+  repository TEXT NOT NULL, tag TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS user_report_of ON user_report ("of");
 CREATE TABLE IF NOT EXISTS kept_state (takedown INTEGER NOT NULL, digest TEXT NOT NULL, state INTEGER NOT NULL, ruleset TEXT NOT NULL,
   pinned INTEGER NOT NULL, PRIMARY KEY (takedown, digest)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS takedown_subject ON takedown (kind, subject);
@@ -219,6 +226,10 @@ class Session final : public Writer {
   std::vector<Digest> manifests_of(std::int64_t repository) override {
     return all<Digest>("SELECT digest FROM binding WHERE repository = ? ORDER BY digest", read_digest, repository);
   }
+  std::vector<Digest> manifests_of_publisher(std::string_view publisher) override {
+    return all<Digest>("SELECT DISTINCT digest FROM binding WHERE publisher = ?1 OR repository IN (SELECT id FROM repository WHERE publisher = ?1) ORDER BY digest", read_digest,
+                       publisher);
+  }
   std::vector<Manifest> referrers(std::int64_t repository, const Digest& subject) override {
     return all<Manifest>(
         "SELECT m.digest, m.media_type, m.kind, m.size, m.subject, m.artifact_type, m.state, m.ruleset, m.pinned, m.created FROM manifest m"
@@ -369,10 +380,7 @@ class Session final : public Writer {
     return all<FileTombstone>(
         "SELECT t.content, t.takedown, t.path, t.reason, t.condemns FROM carried_file f CROSS JOIN file_tombstone t ON t.content = f.content WHERE f.blob = ?"
         " ORDER BY t.condemns DESC, t.takedown, t.content",
-        [](const SqliteStatement& row) {
-          return FileTombstone{content_of(row.blob(0)), row.integer(1), std::string(row.text(2)), std::string(row.text(3)), row.integer(4) != 0};
-        },
-        blob);
+        read_file_tombstone, blob);
   }
   std::vector<FileContent> buried_files() override {
     return all<FileContent>("SELECT DISTINCT content FROM file_tombstone", [](const SqliteStatement& row) { return content_of(row.blob(0)); });
@@ -396,15 +404,15 @@ class Session final : public Writer {
     run("DELETE FROM tombstone WHERE kind = ? AND value = ? AND takedown = 0", static_cast<std::int64_t>(kind), value);
   }
   std::optional<Takedown> takedown(std::int64_t id) override {
-    return first<Takedown>("SELECT id, kind, subject, actor, reason, at, undone FROM takedown WHERE id = ?", read_takedown, id);
+    return first<Takedown>("SELECT id, kind, subject, actor, reason, at, undone, closes_account FROM takedown WHERE id = ?", read_takedown, id);
   }
   std::optional<Takedown> takedown_of(std::string_view kind, std::string_view subject) override {
-    return first<Takedown>("SELECT id, kind, subject, actor, reason, at, undone FROM takedown WHERE kind = ? AND subject = ? AND undone = 0 ORDER BY id LIMIT 1",
+    return first<Takedown>("SELECT id, kind, subject, actor, reason, at, undone, closes_account FROM takedown WHERE kind = ? AND subject = ? AND undone = 0 ORDER BY id LIMIT 1",
                            read_takedown, kind, subject);
   }
   std::int64_t add_takedown(const Takedown& takedown) override {
-    run("INSERT INTO takedown (kind, subject, actor, reason, at, undone) VALUES (?, ?, ?, ?, ?, 0)", takedown.kind, takedown.subject, takedown.actor,
-        takedown.reason, takedown.at);
+    run("INSERT INTO takedown (kind, subject, actor, reason, at, undone, closes_account) VALUES (?, ?, ?, ?, ?, 0, ?)", takedown.kind, takedown.subject,
+        takedown.actor, takedown.reason, takedown.at, std::int64_t{takedown.closes_account});
     return first<std::int64_t>("SELECT last_insert_rowid()", read_integer).value_or(0);
   }
   void set_undone(std::int64_t takedown, Time at) override { run("UPDATE takedown SET undone = ? WHERE id = ?", at, takedown); }
@@ -447,6 +455,54 @@ class Session final : public Writer {
   std::vector<Digest> manifests_hidden_by(std::int64_t takedown) override {
     return all<Digest>("SELECT DISTINCT digest FROM binding WHERE takedown = ? ORDER BY digest", read_digest, takedown);
   }
+  std::vector<Takedown> takedowns(std::int64_t before, std::size_t limit) override {
+    return all<Takedown>("SELECT id, kind, subject, actor, reason, at, undone, closes_account FROM takedown WHERE id < ? ORDER BY id DESC LIMIT ?", read_takedown, before,
+                         count(limit));
+  }
+  std::vector<Digest> blobs_condemned_by(std::int64_t takedown) override {
+    return all<Digest>("SELECT value FROM tombstone WHERE takedown = ? AND kind = ? ORDER BY value", read_digest, takedown, static_cast<std::int64_t>(TombstoneKind::blob));
+  }
+  std::vector<FileTombstone> file_tombstones_of(std::int64_t takedown) override {
+    return all<FileTombstone>("SELECT content, takedown, path, reason, condemns FROM file_tombstone WHERE takedown = ? ORDER BY content", read_file_tombstone, takedown);
+  }
+
+  // --- what users report
+  std::optional<UserCase> user_case(std::int64_t id) override {
+    return first<UserCase>("SELECT id, digest, state, opened, closed, closed_by, note, reports FROM user_case WHERE id = ?", read_case, id);
+  }
+  std::vector<UserCase> user_cases(std::optional<CaseState> state, std::int64_t after, std::size_t limit) override {
+    return all<UserCase>("SELECT id, digest, state, opened, closed, closed_by, note, reports FROM user_case WHERE id > ? AND (? < 0 OR state = ?) ORDER BY id LIMIT ?", read_case,
+                         after, state ? static_cast<std::int64_t>(*state) : std::int64_t{-1}, state ? static_cast<std::int64_t>(*state) : std::int64_t{-1}, count(limit));
+  }
+  std::vector<UserReport> user_reports(std::int64_t of) override {
+    return all<UserReport>("SELECT \"of\", at, reporter, address, repository, tag, reason FROM user_report WHERE \"of\" = ? ORDER BY id",
+                           [](const SqliteStatement& row) {
+                             return UserReport{row.integer(0),           row.integer(1),           std::string(row.text(2)), std::string(row.text(3)),
+                                               std::string(row.text(4)), std::string(row.text(5)), std::string(row.text(6))};
+                           },
+                           of);
+  }
+  std::pair<std::uint64_t, Time> open_cases() override {
+    return first<std::pair<std::uint64_t, Time>>("SELECT COUNT(*), COALESCE(MIN(opened), 0) FROM user_case WHERE state = 0",
+                                                 [](const SqliteStatement& row) { return std::pair(static_cast<std::uint64_t>(row.integer(0)), row.integer(1)); })
+        .value_or(std::pair<std::uint64_t, Time>());
+  }
+  std::int64_t open_case(const Digest& manifest, Time at) override {
+    const auto known = first<std::int64_t>("SELECT id FROM user_case WHERE digest = ? AND state = 0", read_integer, manifest);
+    if (known) return *known;
+    run("INSERT INTO user_case (digest, state, opened, closed, closed_by, note, reports) VALUES (?, 0, ?, 0, '', '', 0)", manifest, at);
+    return first<std::int64_t>("SELECT last_insert_rowid()", read_integer).value_or(0);
+  }
+  void add_user_report(const UserReport& report) override {
+    run("UPDATE user_case SET reports = reports + 1 WHERE id = ?", report.of);
+    run("INSERT INTO user_report (\"of\", at, reporter, address, repository, tag, reason) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7"
+        " WHERE (SELECT COUNT(*) FROM user_report WHERE \"of\" = ?1) < 1000",
+        report.of, report.at, report.reporter, report.address, report.repository, report.tag, report.reason);
+  }
+  void close_case(std::int64_t id, CaseState state, Time at, std::string_view actor, std::string_view note) override {
+    run("UPDATE user_case SET state = ?, closed = ?, closed_by = ?, note = ? WHERE id = ?", static_cast<std::int64_t>(state), at, actor, note, id);
+  }
+
   std::vector<Event> events(std::int64_t after, std::size_t limit) override {
     return all<Event>("SELECT id, at, kind, actor, repository, tag, digest, detail FROM event WHERE id > ? ORDER BY id LIMIT ?",
                       [](const SqliteStatement& row) {
@@ -510,7 +566,14 @@ class Session final : public Writer {
   }
   static Takedown read_takedown(const SqliteStatement& row) {
     return {row.integer(0),           std::string(row.text(1)), std::string(row.text(2)), std::string(row.text(3)),
-            std::string(row.text(4)), row.integer(5),           row.integer(6)};
+            std::string(row.text(4)), row.integer(5),           row.integer(6),           row.integer(7) != 0};
+  }
+  static FileTombstone read_file_tombstone(const SqliteStatement& row) {
+    return {content_of(row.blob(0)), row.integer(1), std::string(row.text(2)), std::string(row.text(3)), row.integer(4) != 0};
+  }
+  static UserCase read_case(const SqliteStatement& row) {
+    return {row.integer(0),           digest_of(row.text(1)),   static_cast<CaseState>(row.integer(2)),        row.integer(3), row.integer(4),
+            std::string(row.text(5)), std::string(row.text(6)), static_cast<std::uint64_t>(row.integer(7))};
   }
   static Digest read_digest(const SqliteStatement& row) { return digest_of(row.text(0)); }
   static std::int64_t read_integer(const SqliteStatement& row) { return row.integer(0); }

@@ -489,6 +489,107 @@ TEST(SqliteMetadataStore, KeepsWhatWasWrittenAndRefusesAnotherForm) {
   EXPECT_FALSE(open_sqlite_metadata_store(folder.path() + "/text.sqlite").ok());
 }
 
+// --- what responds to an incident ---------------------------------------------------------------------------------------------------
+
+TEST(MetadataStore, FilesOfATakedownAreKnownAgainUntilItIsUndone) {
+  auto store = std::move(*open_sqlite_metadata_store(""));
+  const FileContent one{1}, two{2}, three{3};
+  ASSERT_TRUE(store->write([&](Writer& writer) -> Result<void> {
+    writer.add_blob(named("layer"), 10, 1);
+    writer.add_blob(named("other"), 10, 1);
+    writer.set_carried_files(named("layer"), {{one, "/a", false, true}, {two, "/b", true, false}, {two, "/b again", false, false}});
+    writer.set_carried_files(named("other"), {{two, "/x", false, false}, {three, "/y", false, false}});
+    return {};
+  }));
+  ASSERT_TRUE(store->read([&](Reader& reader) {
+    const auto files = reader.carried_files(named("layer"));
+    ASSERT_EQ(files.size(), 2u);
+    EXPECT_EQ(std::tuple(files[0].path, files[0].convicts, files[0].claimed), std::tuple("/a", false, true));
+    EXPECT_TRUE(files[1].convicts);
+    EXPECT_TRUE(reader.file_tombstones(named("other")).empty());
+    EXPECT_FALSE(reader.file_released_somewhere(one)) << "no manifest names the layer";
+  }));
+  ASSERT_TRUE(store->write([&](Writer& writer) -> Result<void> {
+    writer.add_file_tombstone({two, 7, "/b", "miners", false});
+    writer.add_file_tombstone({two, 7, "/b", "miners", true});
+    writer.add_file_tombstone({one, 8, "/a", "shells", false});
+    return {};
+  }));
+  ASSERT_TRUE(store->read([&](Reader& reader) {
+    const auto found = reader.file_tombstones(named("other"));
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(std::tuple(found[0].takedown, found[0].path, found[0].reason, found[0].condemns), std::tuple(7, "/b", "miners", true));
+    EXPECT_EQ(reader.file_tombstones(named("layer")).size(), 2u);
+    EXPECT_TRUE(reader.file_tombstones(named("layer"))[0].condemns);
+    EXPECT_EQ(reader.buried_files().size(), 2u);
+    EXPECT_EQ(reader.file_tombstones_of(7).size(), 1u);
+  }));
+  ASSERT_TRUE(store->write([&](Writer& writer) -> Result<void> {
+    writer.remove_tombstones(7);
+    return {};
+  }));
+  ASSERT_TRUE(store->read([&](Reader& reader) { EXPECT_EQ(reader.buried_files(), std::vector<FileContent>{one}); }));
+  ASSERT_TRUE(store->write([&](Writer& writer) -> Result<void> {
+    writer.remove_file_tombstones(named("layer"));
+    writer.remove_blob(named("layer"));
+    return {};
+  }));
+  ASSERT_TRUE(store->read([&](Reader& reader) {
+    EXPECT_TRUE(reader.buried_files().empty());
+    EXPECT_TRUE(reader.carried_files(named("layer")).empty());
+    EXPECT_EQ(reader.carried_files(named("other")).size(), 2u);
+  }));
+}
+
+TEST(MetadataStore, ReportsOfOneImageAreOneCaseUntilItIsClosed) {
+  auto store = std::move(*open_sqlite_metadata_store(""));
+  std::int64_t first = 0, second = 0;
+  ASSERT_TRUE(store->write([&](Writer& writer) -> Result<void> {
+    first = writer.open_case(named("m"), 10);
+    EXPECT_EQ(writer.open_case(named("m"), 20), first);
+    second = writer.open_case(named("n"), 30);
+    for (int i = 0; i < 1200; ++i) writer.add_user_report({first, 10 + i, "bob", "192.0.2.1", "alice/x", "t", "bad"});
+    writer.add_user_report({second, 30, "", "", "alice/y", "", "worse"});
+    return {};
+  }));
+  ASSERT_TRUE(store->read([&](Reader& reader) {
+    EXPECT_EQ(reader.user_case(first)->reports, 1200u);
+    EXPECT_EQ(reader.user_reports(first).size(), 1000u) << "the rest is counted";
+    EXPECT_EQ(reader.open_cases(), (std::pair<std::uint64_t, Time>(2, 10)));
+    EXPECT_EQ(reader.user_cases(CaseState::open, 0, 10).size(), 2u);
+    EXPECT_EQ(reader.user_cases(std::nullopt, first, 10).front().id, second);
+    EXPECT_FALSE(reader.user_case(99));
+  }));
+  ASSERT_TRUE(store->write([&](Writer& writer) -> Result<void> {
+    writer.close_case(first, CaseState::rejected, 50, "admin", "a mistake");
+    EXPECT_NE(writer.open_case(named("m"), 60), first) << "what comes later is another case";
+    return {};
+  }));
+  ASSERT_TRUE(store->read([&](Reader& reader) {
+    const auto closed = reader.user_case(first);
+    EXPECT_EQ(std::tuple(closed->state, closed->closed, closed->closed_by, closed->note), std::tuple(CaseState::rejected, 50, "admin", "a mistake"));
+    EXPECT_EQ(reader.open_cases(), (std::pair<std::uint64_t, Time>(2, 30)));
+  }));
+}
+
+TEST(MetadataStore, TakedownsAreListedNewestFirst) {
+  auto store = std::move(*open_sqlite_metadata_store(""));
+  ASSERT_TRUE(store->write([&](Writer& writer) -> Result<void> {
+    for (int i = 1; i <= 3; ++i) EXPECT_EQ(writer.add_takedown({0, "publisher", std::to_string(i), "admin", "why", i, 0, i == 2}), i);
+    writer.set_undone(2, 9);
+    return {};
+  }));
+  ASSERT_TRUE(store->read([&](Reader& reader) {
+    const auto acts = reader.takedowns(1'000'000, 2);
+    ASSERT_EQ(acts.size(), 2u);
+    EXPECT_EQ(acts[0].id, 3);
+    EXPECT_TRUE(acts[1].closes_account);
+    EXPECT_EQ(acts[1].undone, 9);
+    EXPECT_EQ(reader.takedowns(2, 10).size(), 1u);
+    EXPECT_FALSE(reader.takedown_of("publisher", "2"));
+  }));
+}
+
 // --- ledger -------------------------------------------------------------------------------------------------------------------
 
 constexpr Time day = 86'400'000;
