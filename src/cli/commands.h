@@ -15,5 +15,6 @@ int run_serve(const ServeOptions& options);
 int run_gc(const ServeOptions& options);
 int run_fsck(const ServeOptions& options);
 int run_user(const UserOptions& options);
+int run_status(const ServerAccess& access);
 
 }  // namespace lazaret::cli

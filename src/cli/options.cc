@@ -180,6 +180,15 @@ void add_user(CLI::App& user, UserOptions& options) {
   act("log", "show every administrative act, and prove that none was changed", UserAct::log, false);
 }
 
+// Options of every command that asks a running server.
+void add_server(CLI::App& command, ServerAccess& access) {
+  command.add_option("--server", access.server, "address of the server, like https://registry.example (default: where lazaret.toml makes it listen)")->type_name("URL");
+  command.add_option("--user", access.user, "account that asks")->capture_default_str()->type_name("NAME");
+  command.add_option("--password-file", access.password_file, "file whose first line is its password or token (default: DIR/admin-password)")->type_name("FILE");
+  command.add_option("--config", access.serve.config, "lazaret.toml")->type_name("FILE");
+  command.add_option("--data", access.serve.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
+}
+
 std::string completion_words(const CLI::App& app) {
   std::string words;
   for (const CLI::Option* option : app.get_options()) {
@@ -241,6 +250,10 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   CLI::App* user = app.add_subcommand("user", "accounts of the registry and their tokens");
   add_user(*user, line.user);
 
+  CLI::App* status = app.add_subcommand("status", "what a running server is doing");
+  add_server(*status, line.status);
+  status->footer("Example: lazaret status --server https://registry.example --password-file admin-password");
+
   CLI::App* completion = app.add_subcommand("completion", "print shell completion");
   completion->add_option("shell", line.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->footer("Example: lazaret completion bash > /etc/bash_completion.d/lazaret");
@@ -265,12 +278,17 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (gc->parsed()) line.command = Command::gc;
   if (fsck->parsed()) line.command = Command::fsck;
   if (user->parsed()) line.command = Command::user;
+  if (status->parsed()) line.command = Command::status;
   if (completion->parsed()) {
     line.command = Command::completion;
-    const std::string commands = "scan check diff rules intel serve gc fsck user completion", scan_words = completion_words(*scan), check_words = completion_words(*check), diff_words = completion_words(*diff), rule_words = completion_words(*rules);
+    std::string commands, cases;
+    for (const CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+      commands += (commands.empty() ? "" : " ") + command->get_name();
+      if (command != completion) cases += fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), completion_words(*command));
+    }
     if (line.shell == "fish") {
       line.message = "complete -c lazaret -n __fish_use_subcommand -f -a '" + commands + "'\n";
-      for (const CLI::App* command : {scan, check, diff}) {
+      for (const CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
         for (const CLI::Option* option : command->get_options()) {
           for (const std::string& name : option->get_lnames()) {
             line.message += fmt::format("complete -c lazaret -n '__fish_seen_subcommand_from {}' -l {} -d '{}'\n", command->get_name(), name, option->get_description());
@@ -280,9 +298,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     } else {
       line.message = fmt::format(
           "{}_lazaret() {{\n  local current=\"${{COMP_WORDS[COMP_CWORD]}}\" words=\"{}\"\n"
-          "  case \"${{COMP_WORDS[1]}}\" in\n    scan) words=\"{}\" ;;\n    check) words=\"{}\" ;;\n    diff) words=\"{}\" ;;\n    rules) words=\"{}\" ;;\n    completion) words=\"bash zsh fish\" ;;\n  esac\n"
+          "  case \"${{COMP_WORDS[1]}}\" in\n{}    completion) words=\"bash zsh fish\" ;;\n  esac\n"
           "  [ \"$COMP_CWORD\" -eq 1 ] && words=\"{}\"\n  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n}}\ncomplete -o default -F _lazaret lazaret\n",
-          line.shell == "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : "", commands, scan_words, check_words, diff_words, rule_words, commands);
+          line.shell == "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : "", commands, cases, commands);
     }
   }
   return line;

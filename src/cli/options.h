@@ -75,6 +75,14 @@ struct ServeOptions {
   bool content = false;  // fsck: hash everything
 };
 
+// How a command reaches a running server (cli/server_client.h).
+struct ServerAccess {
+  ServeOptions serve;         // config and data: where the server listens, and where the administrator's password is
+  std::string server;         // its address; "" is what the configuration makes it listen on
+  std::string user = "admin";
+  std::string password_file;  // "" is DIR/admin-password
+};
+
 // user: accounts and tokens, also while a server uses the data folder.
 enum class UserAct : std::uint8_t { list, add, password, token, tokens, revoke, disable, enable, remove, log };
 
@@ -90,7 +98,7 @@ struct UserOptions {
   std::int64_t token = 0;  // to revoke
 };
 
-enum class Command : std::uint8_t { none, scan, check, diff, rules, trust_base, list_bases, serve, gc, fsck, user, completion };
+enum class Command : std::uint8_t { none, scan, check, diff, rules, trust_base, list_bases, serve, gc, fsck, user, status, completion };
 
 struct CommandLine {
   Command command = Command::none;
@@ -101,6 +109,7 @@ struct CommandLine {
   RulesOptions rules;
   ServeOptions serve;
   UserOptions user;
+  ServerAccess status;
   std::string shell;  // completion: bash, zsh or fish
   // Set when there is nothing to run: help, version or a mistake, with the text to print.
   bool exit = false;

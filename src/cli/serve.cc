@@ -9,19 +9,11 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "cli/server_configuration.h"
 #include "server/server.h"
 
 namespace lazaret::cli {
-namespace {
-
-int fail(std::string_view message) {
-  fmt::print(stderr, "lazaret: {}\n", escape(message));
-  return exit_error;
-}
-
-}  // namespace
-
 Result<server::Configuration> read_configuration(const ServeOptions& options) {
   server::Configuration configuration;
   if (!options.config.empty()) {

@@ -101,6 +101,11 @@ bool speaks_no_tls(CURLcode code, std::string_view text) {
           text.find("unexpected TLS packet") != std::string_view::npos);  // GnuTLS
 }
 
+// What changes something is not done at another place than the one that was asked.
+bool follows_redirects(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "POST";
+}
+
 bool is_redirect(long status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
@@ -133,7 +138,8 @@ class HttpClient::Impl {
       // Of a server that another one named, it says nothing about the one that was asked.
       if (!response && response.error().code == ErrorCode::unsupported && hops > 0)
         return Error{ErrorCode::network, response.error().message};
-      if (!response || !is_redirect(response->status) || !request.unix_socket.empty())
+      if (!response || !is_redirect(response->status) || !request.unix_socket.empty() ||
+          !request.follow_redirects || !follows_redirects(request.method))
         return response;
       const std::string location(response->header("location"));
       if (location.empty()) return response;
@@ -211,14 +217,18 @@ class HttpClient::Impl {
       set(CURLOPT_SSL_VERIFYHOST, 0L);
     }
     if (request.method == "HEAD") set(CURLOPT_NOBODY, 1L);
-    if (request.method == "POST") {
+    const bool sends_body = request.method == "POST" || request.method == "PUT" ||
+                            request.method == "PATCH" || !request.body.empty();
+    if (sends_body) {
       set(CURLOPT_POST, 1L);
       set(CURLOPT_POSTFIELDS, request.body.c_str());
       set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
     }
+    if (request.method != "GET" && request.method != "HEAD" && request.method != "POST")
+      set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
     auto fields = request.headers;
     if (!request.authorization.empty()) fields.emplace_back("Authorization", request.authorization);
-    if (request.method == "POST") fields.emplace_back("Expect", "");  // no waiting for "100"
+    if (sends_body) fields.emplace_back("Expect", "");  // no waiting for "100"
     curl_slist* headers = nullptr;
     const auto free_headers = [](curl_slist** list) { curl_slist_free_all(*list); };
     const std::unique_ptr<curl_slist*, decltype(free_headers)> owner(&headers, free_headers);

@@ -1,7 +1,7 @@
 // HTTP(S) requests of a client, by libcurl.
 //
 // Redirects are followed here and not by libcurl, since what may travel along is our decision: at
-// most five, never from https to http; Authorization only as long as the server stays the same, and
+// most five, never from https to http, and only of GET, HEAD and POST; Authorization only as long as the server stays the same, and
 // the body of a POST (it may hold a token) never to another one. Certificates are verified but for
 // servers that the user listed as insecure, and only those are spoken to in plain http. Proxies are
 // taken from the environment as curl does (https_proxy, http_proxy, no_proxy).
@@ -32,11 +32,12 @@ struct HttpTimeouts {
 };
 
 struct HttpRequest {
-  std::string method = "GET";  // GET, HEAD or POST
+  std::string method = "GET";  // GET, HEAD, POST, PUT, PATCH or DELETE; redirects of the last three are answers
   std::string url;             // http or https
   std::vector<std::pair<std::string, std::string>> headers;
   std::string authorization;                // value of the header; sent to the URL's server only
-  std::string body;                         // of POST
+  std::string body;                         // of POST, PUT, PATCH and DELETE
+  bool follow_redirects = true;             // false: they are answers
   std::vector<std::string> insecure_hosts;  // "host" or "host:port"
   std::string unix_socket;  // path of a socket to connect to; the URL's host is then only a name,
                             // http is allowed, and redirects are not followed

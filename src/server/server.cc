@@ -33,6 +33,7 @@
 #include "registry/registry.h"
 #include "registry/token_endpoint.h"
 #include "report/writer.h"
+#include "server/api_router.h"
 #include "server/operations.h"
 #include "server/rehearsal_clock.h"
 
@@ -152,6 +153,8 @@ class Running final : public Server {
     options.public_url = configuration.public_url;
     registry_ = std::make_unique<registry::Registry>(*gate_, *ledger_, *authorizer_, options);
     gate_->on_revocation([this] { registry_->recheck_transfers(); });
+    services_.emplace(ApiServices{configuration_, *gate_, *ledger_, *data_.ledger, *data_.metadata, *accounts_, *authorizer_, log_});
+    api_ = std::make_unique<ApiRouter>(*services_);
 
     net::ServerOptions http;
     http.listen = configuration.listen;
@@ -226,38 +229,11 @@ class Running final : public Server {
         const auto read = data_.metadata->read([](store::Reader& reader) { reader.upload(""); });
         exchange->respond(read.ok() ? net::text_response(200, "ready\n") : net::text_response(503, "the metadata store does not answer\n"));
       });
-    } else if (path.starts_with("/api/v1/reports/")) {
-      exchange->run([this, exchange] { show_report(exchange); });
+    } else if (path.starts_with(api_base) && path.substr(api_base.size()).starts_with('/')) {
+      api_->handle(exchange);
     } else {
       exchange->respond(net::text_response(404, "there is nothing at this path\n"));
     }
-  }
-
-  // The report of one image, for those who may push to a repository that holds it.
-  void show_report(const net::ExchangePtr& exchange) {
-    const auto digest = Digest::parse(std::string_view(exchange->request().path).substr(16));
-    const auto caller = authorizer_->caller(exchange->request());
-    if (!caller || caller->anonymous()) {
-      net::Response response = registry::error(401, "UNAUTHORIZED", "log in as the publisher of the image");
-      response.add("WWW-Authenticate", authorizer_->challenge(exchange->request(), {}, false));
-      exchange->respond(std::move(response));
-      return;
-    }
-    bool may = caller->administrator;
-    std::optional<store::Verdict> verdict;
-    const auto read = data_.metadata->read([&](store::Reader& reader) {
-      if (!digest) return;
-      for (const std::int64_t id : reader.repositories_with(*digest)) {
-        const auto repository = reader.repository(id);
-        if (repository && authorizer_->may(*caller, registry::Action::push, repository->name)) may = true;
-      }
-      verdict = reader.verdict(*digest, "");
-    });
-    if (!read.ok() || !may || !verdict || verdict->report.empty()) {
-      exchange->respond(registry::error(404, "MANIFEST_UNKNOWN", "there is no report of such an image"));
-      return;
-    }
-    exchange->respond(registry::json(200, verdict->report));
   }
 
   void maintain() {
@@ -297,6 +273,8 @@ class Running final : public Server {
   std::unique_ptr<registry::TokenEndpoint> tokens_;
   std::unique_ptr<gate::Gate> gate_;
   std::unique_ptr<registry::Registry> registry_;
+  std::optional<ApiServices> services_;
+  std::unique_ptr<ApiRouter> api_;
   std::unique_ptr<net::Server> http_;
   std::mutex mutex_;
   std::condition_variable wake_;

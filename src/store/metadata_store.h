@@ -196,6 +196,8 @@ class Reader {
   // Indexes that name the manifest.
   virtual std::vector<Digest> parents(const Digest& manifest) = 0;
   virtual std::vector<Digest> manifests_in(State state, std::size_t limit) = 0;
+  // How many are in each state, in the order of State.
+  virtual std::array<std::uint64_t, 4> manifests_by_state() = 0;
   // Judged under another ruleset and not pinned; newest first.
   virtual std::vector<Digest> manifests_judged_otherwise(std::string_view ruleset, std::size_t limit) = 0;
 

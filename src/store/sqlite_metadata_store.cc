@@ -188,6 +188,14 @@ class Session final : public Writer {
   std::vector<Digest> manifests_in(State state, std::size_t limit) override {
     return all<Digest>("SELECT digest FROM manifest WHERE state = ? ORDER BY created LIMIT ?", read_digest, static_cast<std::int64_t>(state), count(limit));
   }
+  std::array<std::uint64_t, 4> manifests_by_state() override {
+    std::array<std::uint64_t, 4> counts{};
+    for (const auto& [state, number] : all<std::pair<std::int64_t, std::int64_t>>(
+             "SELECT state, count(*) FROM manifest GROUP BY state", [](const SqliteStatement& row) { return std::pair(row.integer(0), row.integer(1)); })) {
+      if (state >= 0 && state < 4) counts[static_cast<std::size_t>(state)] = static_cast<std::uint64_t>(number);
+    }
+    return counts;
+  }
   std::vector<Digest> manifests_judged_otherwise(std::string_view ruleset, std::size_t limit) override {
     return all<Digest>("SELECT digest FROM manifest WHERE ruleset <> ? AND pinned = 0 ORDER BY created DESC LIMIT ?", read_digest, ruleset, count(limit));
   }

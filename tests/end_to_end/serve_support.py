@@ -120,6 +120,12 @@ class Server:
         with open(f"{self.data}/admin-password") as file:
             return file.read().strip()
 
+    def password_file(self):
+        """The password of alice, bob and carol, as --password-file takes it."""
+        with open(f"{self.folder}/password", "w") as out:
+            out.write(PASSWORD + "\n")
+        return f"{self.folder}/password"
+
     def fsck(self):
         done = subprocess.run([support.LAZARET, "fsck", "--data", self.data, "--content"], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,32 @@
+// What the server is doing.
+#include "audit/ruleset.h"
+#include "server/api_answer.h"
+#include "server/api_resources.h"
+
+namespace lazaret::server {
+namespace {
+
+net::Response status(ApiCall& call) {
+  std::array<std::uint64_t, 4> counts{};
+  const auto read = call.services.metadata.read([&](store::Reader& reader) { counts = reader.manifests_by_state(); });
+  if (!read) return answer(call, read.error());
+  JsonWriter json(0);
+  json.begin_object().field("version", audit::engine_version()).field("rules", call.services.gate.rules());
+  json.key("images").begin_object();
+  for (const store::State state : {store::State::pending, store::State::released, store::State::held, store::State::condemned})
+    json.field(store::name_of(state), counts[static_cast<std::size_t>(state)]);
+  json.end_object();
+  json.field("audit_queue", call.services.gate.queue_length()).field("waiting_requests", call.services.gate.waiting());
+  json.field("ledger_waiting", call.services.ledger.waiting()).end_object();
+  return answer_json(200, std::move(json));
+}
+
+constexpr ApiRoute list[] = {
+    {"GET", "/status", ApiAccess::administrator, status, {200}},
+};
+
+}  // namespace
+
+std::span<const ApiRoute> status_routes() { return list; }
+
+}  // namespace lazaret::server
