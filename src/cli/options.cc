@@ -191,6 +191,7 @@ void add_server(CLI::App& command, ServerAccess& access) {
 
 std::string completion_words(const CLI::App& app) {
   std::string words;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) words += command->get_name() + " ";
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) words += "--" + name + " ";
   }
