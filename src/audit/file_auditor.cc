@@ -207,6 +207,13 @@ class FileAuditor::Impl {
   }
 
   void inspect(const Content& content, const Level& level);
+  // What a content turned out to be, for those who come after the detectors.
+  struct Inspected {
+    Digest sha256;
+    std::optional<format::ElfFile> elf;
+  };
+  void look_into(const Content& content, const Level& level, Inspected& inspected);
+  void add_traits(const Content& content, const Level& level, const Inspected& inspected, std::size_t findings_before);
   void inspect_behind_program(const Content& content, std::uint64_t end, const Level& level);
   bool scan(const Content& content, HitTable& table);
   void inspect_encoded(const Content& content, const Level& level, const std::vector<std::uint64_t>& marks);
@@ -319,6 +326,31 @@ class FileAuditor::Impl::Members final : public UnpackHandler {
 
 void FileAuditor::Impl::inspect(const Content& content, const Level& level) {
   if (content.bytes.empty()) return;
+  const std::size_t before = outcome_.findings.size();
+  Inspected inspected;
+  look_into(content, level, inspected);
+  // Decoded text is part of the file that holds it, and a script as it runs was a file before.
+  const bool own = level.chain.empty() && content.script == nullptr;
+  if (own && content.whole() && content.first) add_traits(content, level, inspected, before);
+}
+
+void FileAuditor::Impl::add_traits(const Content& content, const Level& level, const Inspected& inspected, std::size_t findings_before) {
+  if (content.origin == detect::Origin::history || content.origin == detect::Origin::metadata) return;
+  TraitSource source;
+  source.path = path_;
+  source.content = content.bytes;
+  source.type = content.type;
+  source.sha256 = inspected.sha256;
+  source.elf = inspected.elf ? &*inspected.elf : nullptr;
+  source.nested = !level.nested.empty();
+  source.is_file = content.origin == detect::Origin::file;
+  for (std::size_t i = findings_before; i < outcome_.findings.size() && !source.flagged; ++i) {
+    source.flagged = outcome_.findings[i].severity >= detect::Severity::medium && outcome_.findings[i].nested.size() == level.nested.size();
+  }
+  collect_traits(source, outcome_.traits);
+}
+
+void FileAuditor::Impl::look_into(const Content& content, const Level& level, Inspected& inspected) {
   // One table per level: a detector's derived text and nested members are scanned while this one's hits are in use.
   thread_local std::array<HitTable, 64> tables;
   HitTable& table = tables[std::min<std::size_t>(level.depth, tables.size() - 1)];
@@ -338,10 +370,10 @@ void FileAuditor::Impl::inspect(const Content& content, const Level& level) {
   view.gid = content.gid;
   view.nesting = level.depth;
   view.script = content.script;
-  if (content.whole()) view.sha256 = content.sha256.empty() ? sha256(content.bytes) : content.sha256;
+  if (content.whole()) inspected.sha256 = view.sha256 = content.sha256.empty() ? sha256(content.bytes) : content.sha256;
   if (content.digest != nullptr) *content.digest = content_digest(view.sha256);
 
-  std::optional<format::ElfFile> elf;
+  std::optional<format::ElfFile>& elf = inspected.elf;
   if (content.type.kind == FileKind::elf) {
     if (content.first) {
       elf = format::parse_elf(content.bytes, content.file_size);

@@ -21,6 +21,7 @@ struct FileOutcome {
   std::vector<LayerIncomplete> incomplete;
   std::vector<KeptFile> kept;
   std::vector<FileDigest> digests;
+  std::vector<Trait> traits;
   std::uint64_t bytes = 0, files = 0;
 };
 

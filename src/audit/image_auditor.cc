@@ -307,6 +307,7 @@ class Merge {
     }
     for (const LayerIncomplete& part : outcome.incomplete) report_.incomplete.push_back({layer, part.path, part.bytes, part.reason});
     for (const auto& [indicator, path] : outcome.indicators) index_of(indicator);
+    for (const Trait& trait : outcome.traits) report_.facts.push_back({trait.type, trait.value, layer, trait.path, trait.flagged, false});
   }
 
   // What the detectors say of a text as the image runs it.
@@ -389,6 +390,7 @@ class Merge {
       }
       for (const auto& [indicator, path] : layer.indicators) index_of(indicator);
     }
+    if (new_layer) add_facts(layer, number, root, packages);
     for (const LayerFinding& finding : layer.findings) {
       Context context;
       std::vector<std::string> chain;
@@ -416,6 +418,22 @@ class Merge {
       if (context.reached && finding.line != 0 && shown_.contains(place_of(finding, layer.diff_id.str()))) continue;
       add(finding, manifest, layer.diff_id.str(), visible, context, chain);
       if (finding.entry != LayerFinding::no_entry && !visible && !context.package_file && !context.documentation) add_hidden_payload(finding, number, manifest, layer, root);
+    }
+  }
+
+  void add_facts(const LayerAudit& layer, std::size_t number, const RootFileSystem& root, const PackageIndex& packages) {
+    const bool base = number < report_.manifests.back().base.layers;
+    std::string owned_path;
+    bool owned = false;
+    for (const Trait& trait : layer.traits) {
+      if (trait.path != owned_path) {
+        owned_path = trait.path;
+        Context context;
+        const auto found = root.find_exact(trait.path);
+        if (found && found->layer == number) add_owner(packages.owner(trait.path, number, content_of(layer, found->record, found->entry)), context);
+        owned = context.package_file;
+      }
+      report_.facts.push_back({trait.type, trait.value, layer.diff_id.str(), trait.path, trait.flagged, owned || base});
     }
   }
 

@@ -6,7 +6,7 @@ namespace lazaret::audit {
 namespace {
 
 // Raised whenever the form below changes, so that an old cache reads as empty.
-constexpr std::uint64_t form_version = 3;
+constexpr std::uint64_t form_version = 4;
 
 void put_digest(SerialWriter& writer, const Digest& digest) { writer.text(digest.str()); }
 
@@ -109,6 +109,13 @@ std::string LayerAudit::save() const {
     writer.text(file.text);
   }
   put_file_digests(writer, digests);
+  writer.number(traits.size());
+  for (const Trait& trait : traits) {
+    writer.text(trait.type);
+    writer.text(trait.value);
+    writer.text(trait.path);
+    writer.number(trait.flagged);
+  }
   return writer.take();
 }
 
@@ -145,6 +152,13 @@ std::optional<LayerAudit> LayerAudit::load(Bytes bytes_in) {
     file.text = reader.text();
   }
   if (!get_file_digests(reader, audit.digests)) return std::nullopt;
+  audit.traits.resize(reader.count());
+  for (Trait& trait : audit.traits) {
+    trait.type = reader.text();
+    trait.value = reader.text();
+    trait.path = reader.text();
+    trait.flagged = reader.number() != 0;
+  }
   if (!reader.ok() || !reader.at_end()) return std::nullopt;
   for (const LayerFinding& finding : audit.findings) {
     if (finding.entry != LayerFinding::no_entry && finding.entry >= audit.entries.size()) return std::nullopt;

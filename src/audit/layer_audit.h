@@ -9,6 +9,7 @@
 
 #include "audit/entry_table.h"
 #include "audit/file_digests.h"
+#include "audit/traits.h"
 #include "base/digest.h"
 #include "detect/finding.h"
 
@@ -57,6 +58,7 @@ struct LayerAudit {
   std::vector<LayerIncomplete> incomplete;
   std::vector<KeptFile> kept;
   std::vector<FileDigest> digests;  // of programs, libraries and scripts, by entry
+  std::vector<Trait> traits;
   bool ended_early = false;  // the source could not deliver all of it: never cached
 
   std::string save() const;

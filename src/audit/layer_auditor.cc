@@ -517,6 +517,8 @@ class LayerAuditor::Impl final : private format::TarHandler {
     move_all(outcome.incomplete, audit_.incomplete);
     move_all(outcome.kept, audit_.kept);
     move_all(outcome.digests, audit_.digests);
+    if (outcome.traits.size() > traits_limit - audit_.traits.size()) outcome.traits.resize(traits_limit - audit_.traits.size());
+    move_all(outcome.traits, audit_.traits);
     audit_.files += outcome.files;
   }
 

@@ -102,6 +102,15 @@ struct Report {
   std::string image_digest, image_media_type;
   std::vector<Manifest> manifests;
 
+  // What ties images together besides indicators (traits.h); not part of the written report.
+  struct Fact {
+    std::string type, value;
+    std::string layer, path;  // diff_id, or "" for the config
+    bool flagged = false;     // something of weight was found in the very content
+    bool owned = false;       // unmodified file of a package that can be believed, or part of a known base image
+  };
+  std::vector<Fact> facts;
+
   std::vector<Finding> findings;  // ordered by weight (high first), then location, then rule
   std::vector<detect::Indicator> indicators;
   std::uint64_t bytes = 0, files = 0;  // audited
