@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "detect/category_support.h"
+#include "detect/incident_data_support.h"
 #include "engine/saved_patterns.h"
 
 #include "rule_data_digest.h"
@@ -127,6 +128,7 @@ Result<std::shared_ptr<const Ruleset>> Ruleset::make(const std::vector<std::stri
   };
   add(engine_version());
   add(LAZARET_RULE_DATA_DIGEST);
+  add(detect::incident_data().digest.str());  // what users imported is no part of the program
 
   const auto add_rule = [&](const detect::Rule& rule) {
     ruleset->rules_.emplace(rule.id, document_of(rule));

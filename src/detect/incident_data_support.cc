@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cstdio>
 #include <cstdlib>
 #include <initializer_list>
+#include <iterator>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -111,9 +114,10 @@ class FileParser {
   }
 
   void read_incident(const toml::table& table) {
-    allow_keys(table, {"id", "title", "first_seen", "last_seen", "attack", "publisher", "image",
-                       "indicator"});
+    allow_keys(table, {"id", "title", "first_seen", "last_seen", "attack", "timeline", "publisher",
+                       "image", "indicator"});
     auto incident = std::make_unique<Incident>();
+    incident->imported = file_.imported;
     incident->id = text(table, "id");
     if (file_.name != fmt::format("incidents/{}.toml", incident->id))
       fail("'id' must be the name of the file");
@@ -121,6 +125,13 @@ class FileParser {
     incident->first_seen = text(table, "first_seen");
     incident->last_seen = text(table, "last_seen", false);
     incident->attack = texts(table, "attack");
+    for (const toml::table* entry : tables(table, "timeline")) {
+      allow_keys(*entry, {"when", "what", "source"});
+      Incident::Moment moment{text(*entry, "when"), text(*entry, "what"), text(*entry, "source")};
+      if (!incident->timeline.empty() && moment.when < incident->timeline.back().when)
+        fail("'timeline' must be in order of time");
+      incident->timeline.push_back(std::move(moment));
+    }
 
     for (const toml::table* entry : tables(table, "publisher")) {
       allow_keys(*entry, {"account", "confidence", "source", "note"});
@@ -140,8 +151,8 @@ class FileParser {
     allow_keys(table, {"repository", "tags", "digest", "date", "confidence", "source", "note"});
     KnownImage image;
     read_fact(table, incident, image);
-    image.repository = text(table, "repository");
-    if (std::count(image.repository.begin(), image.repository.end(), '/') < 2)
+    image.repository = text(table, "repository", !table.contains("digest"));
+    if (!image.repository.empty() && std::count(image.repository.begin(), image.repository.end(), '/') < 2)
       fail("'repository' must be registry/name/name");
     image.tags = texts(table, "tags");
     image.date = text(table, "date", false);
@@ -156,9 +167,10 @@ class FileParser {
   }
 
   void read_indicator(const toml::table& table, const Incident& incident) {
-    allow_keys(table, {"type", "value", "confidence", "source", "note"});
+    allow_keys(table, {"type", "value", "confidence", "source", "note", "earned", "earned_at"});
     static constexpr std::string_view types[] = {"c2",
                                                  "domain",
+                                                 "url",
                                                  "wallet.monero",
                                                  "wallet.cryptonote",
                                                  "wallet.bitcoin",
@@ -172,6 +184,8 @@ class FileParser {
     read_fact(table, incident, indicator);
     indicator.type = text(table, "type");
     indicator.value = text(table, "value");
+    indicator.earned = text(table, "earned", false);
+    indicator.earned_at = text(table, "earned_at", !indicator.earned.empty());
     if (std::find(std::begin(types), std::end(types), indicator.type) == std::end(types))
       fail(fmt::format("unknown type '{}'", indicator.type));
     if (indicator.type == "file-sha256" && !Digest::parse("sha256:" + indicator.value))
@@ -180,6 +194,10 @@ class FileParser {
       fail("a layer is sha256: and 64 hex digits");
     // Shorter ones would be found by chance.
     if (indicator.value.size() < 8) fail(fmt::format("'{}' is too short", indicator.value));
+    if (file_.imported && indicator.type != "file-sha256" && indicator.type != "path" &&
+        ++data_.imported_patterns > imported_patterns_limit)
+      fail(fmt::format("more than {} imported values that are looked for in contents",
+                       imported_patterns_limit));
     data_.indicators.push_back(std::move(indicator));
   }
 
@@ -226,19 +244,13 @@ bool IncidentData::is_pool(std::string_view host) const {
 }
 
 const KnownImage* IncidentData::find_image(const Digest& manifest) const {
-  if (manifest.empty()) return nullptr;
-  for (const KnownImage& image : images) {
-    if (image.digest == manifest) return &image;
-  }
-  return nullptr;
+  const auto found = image_index.find(manifest);
+  return found == image_index.end() ? nullptr : &images[found->second];
 }
 
 const KnownIndicator* IncidentData::find_file(std::string_view sha256_hex) const {
-  if (sha256_hex.empty()) return nullptr;
-  for (const KnownIndicator& indicator : indicators) {
-    if (indicator.type == "file-sha256" && indicator.value == sha256_hex) return &indicator;
-  }
-  return nullptr;
+  const auto found = file_index.find(std::string(sha256_hex));
+  return found == file_index.end() ? nullptr : &indicators[found->second];
 }
 
 Result<IncidentData> parse_incident_data(std::span<const DataFile> files) {
@@ -251,24 +263,64 @@ Result<IncidentData> parse_incident_data(std::span<const DataFile> files) {
     if (auto error = FileParser(file, data).run()) return *error;
   }
   data.digest = hasher.finish();
+  for (std::size_t i = 0; i < data.images.size(); ++i) {
+    if (!data.images[i].digest.empty()) data.image_index.emplace(data.images[i].digest, i);
+  }
+  for (std::size_t i = 0; i < data.indicators.size(); ++i) {
+    if (data.indicators[i].type == "file-sha256") data.file_index.emplace(data.indicators[i].value, i);
+  }
   std::sort(data.pool_domains.begin(), data.pool_domains.end());
   data.pool_domains.erase(std::unique(data.pool_domains.begin(), data.pool_domains.end()),
                           data.pool_domains.end());
   return data;
 }
 
+namespace {
+
+std::vector<DataFile> built_in_files() {
+  std::vector<DataFile> files;
+  for (const EmbeddedFile& file : embedded_rules())
+    files.push_back({std::string(file.name), file.content(), false});
+  return files;
+}
+
+// Set once, by whoever comes first.
+const IncidentData*& current_data() {
+  static const IncidentData* data = nullptr;
+  return data;
+}
+std::mutex data_mutex;
+
+}  // namespace
+
+Result<void> use_imported_incidents(std::vector<DataFile> imported) {
+  if (imported.empty()) return {};
+  std::vector<DataFile> files = built_in_files();
+  files.insert(files.end(), std::make_move_iterator(imported.begin()),
+               std::make_move_iterator(imported.end()));
+  auto parsed = parse_incident_data(files);
+  if (!parsed) return parsed.error();
+  const std::lock_guard lock(data_mutex);
+  assert(current_data() == nullptr);
+  static const IncidentData data = std::move(*parsed);
+  current_data() = &data;
+  return {};
+}
+
 const IncidentData& incident_data() {
-  static const IncidentData data = [] {
-    std::vector<DataFile> files;
-    for (const EmbeddedFile& file : embedded_rules())
-      files.push_back({std::string(file.name), file.content()});
-    auto parsed = parse_incident_data(files);
-    if (!parsed) {
-      std::fprintf(stderr, "the built-in data rules are broken: %s\n",
-                   parsed.error().message.c_str());
-      std::abort();
+  static const IncidentData& data = []() -> const IncidentData& {
+    const std::lock_guard lock(data_mutex);
+    if (current_data() == nullptr) {
+      auto parsed = parse_incident_data(built_in_files());
+      if (!parsed) {
+        std::fprintf(stderr, "the built-in data rules are broken: %s\n",
+                     parsed.error().message.c_str());
+        std::abort();
+      }
+      static const IncidentData built_in = std::move(*parsed);
+      current_data() = &built_in;
     }
-    return std::move(*parsed);
+    return *current_data();
   }();
   return data;
 }

@@ -128,6 +128,13 @@ const std::vector<Needle>& needles() {
             result.push_back(std::move(other));
           }
         }
+      } else if (indicator.type == "url") {
+        needle.rule = &rules[0];
+        needle.type = indicator.type;
+        const auto scheme = indicator.value.find("://");
+        if (scheme != std::string::npos) needle.text = indicator.value.substr(scheme + 3);
+        needle.text = to_lower(needle.text);
+        needle.ignore_case = true;
       } else if (indicator.type.starts_with("wallet.")) {
         needle.rule = &rules[1];
         needle.type = indicator.type;

@@ -19,6 +19,7 @@ Name parse_name(std::string_view reference) {
 }
 
 std::string describe(const KnownImage& image) {
+  if (image.repository.empty()) return "an image that the incident lists by its digest";
   std::string text = image.repository;
   if (!image.tags.empty()) text += ":" + image.tags.front();
   return text;

@@ -200,6 +200,8 @@ Pushed<PushResult> Gate::put_manifest(const std::string& repository, const std::
   if (refusal) return *refusal;
   if (!done) return Refusal{Code::failed, done.error().message, {}};
   served_.forget(repository);
+  // One more account has it. An image that is not indexed yet will be with all its accounts. A failure here costs a link, not safety.
+  if (parts_.campaigns != nullptr) (void)parts_.campaigns->add_place(result.digest, {publisher, repository, now()}).ok();
   if (result.state == State::pending) enqueue(result.digest, false);
   return result;
 }
@@ -517,6 +519,7 @@ Result<void> Gate::decide(const Digest& manifest, State state, const std::string
   if (!done) return done.error();
   forget_buried_files();
   announce(manifest, settled);
+  if (parts_.campaigns != nullptr && state != State::held) (void)parts_.campaigns->set_bad(manifest, state == State::condemned).ok();
   return {};
 }
 

@@ -39,6 +39,7 @@
 #include "gate/policy.h"
 #include "gate/served_cache.h"
 #include "gate/waiting.h"
+#include "intel/campaigns.h"
 #include "store/blob_store.h"
 #include "store/metadata_store.h"
 
@@ -61,6 +62,8 @@ struct Parts {
   std::function<format::ImageDescription(const store::Manifest&, const std::string& bytes, const ReadBlob& read)> describe;
   // The report as it is kept and shown (lazaret.report/v1).
   std::function<std::string(const audit::Report&)> write_report;
+  // What images have in common; null for none. An image that nothing convicts is held when it shares with a convicted one what nobody has by chance.
+  intel::Campaigns* campaigns = nullptr;
   // A folder for marks of audits under way: one that ends with the process is not tried for ever.
   std::string marks_folder;
 };
@@ -188,6 +191,10 @@ class Gate {
   // Called after each settled verdict, for events and metrics. Set before requests come.
   void on_settled(std::function<void(const Digest&, store::State)> settled) { settled_ = std::move(settled); }
 
+  // Images that a known incident lists or is linked with: those that are released are held, the reason being `why`, and all are judged again. Returns how many
+  // were held. Digests that are not here are passed over.
+  Result<std::size_t> hold_listed(const std::vector<std::string>& digests, const std::string& why);
+
   // Judges again what was judged under other rules, when nothing else is to be done.
   Result<std::size_t> queue_outdated(std::size_t limit);
   // Held while the file of a blob comes or goes, so that a collection does not remove what was uploaded again meanwhile.
@@ -224,6 +231,9 @@ class Gate {
     bool children_pending = false;
   };
   Result<Judgement> audit(const store::Manifest& manifest, const std::string& bytes);
+  // Puts the image into the index of indicators, before it may become visible.
+  Result<void> index(const store::Manifest& manifest, const audit::Report& report, Judgement& judgement);
+  void hold_when_linked(const intel::Placement& placement, Judgement& judgement) const;
   void weigh_children(store::Reader& reader, const store::Manifest& manifest, Judgement& judgement);
   Result<void> apply(const store::Manifest& manifest, Judgement judgement);
   void condemn_blob(store::Writer& writer, const Digest& blob, std::int64_t act, const std::string& why);

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "gate/gate.h"
 #include "gate/known_files.h"
+#include "intel/observations.h"
 
 namespace lazaret::gate {
 
@@ -229,6 +230,12 @@ void Gate::judge(const Digest& digest) {
   // What an index is depends on its children, and its own document is read in no time.
   if (known && known->verdict != "failed" && manifest->kind != ManifestKind::index) {
     judgement.verdict = *known;
+    // What it is linked with may have changed since.
+    if (parts_.campaigns != nullptr) {
+      const auto placed = parts_.campaigns->placement(digest);
+      if (!placed) return hold(digest, "the index of indicators failed: " + escape(placed.error().message, 300));
+      hold_when_linked(*placed, judgement);
+    }
   } else {
     // The mark grows by a byte with each attempt and goes when the attempt ends, well or not.
     const std::string mark = mark_of(digest);
@@ -347,7 +354,42 @@ Result<Gate::Judgement> Gate::audit(const Manifest& manifest, const std::string&
       }
     }
   }
+  if (const auto indexed = index(manifest, report, judgement); !indexed) return indexed.error();
   return judgement;
+}
+
+Result<void> Gate::index(const Manifest& manifest, const audit::Report& report, Judgement& judgement) {
+  // An index is what its images are, and a signature has nothing to share.
+  if (parts_.campaigns == nullptr || manifest.kind != ManifestKind::image) return {};
+  intel::ImageFacts facts;
+  facts.digest = manifest.digest;
+  facts.verdict = judgement.verdict.verdict;
+  facts.score = report.score;
+  // What a person decided goes before what the audit says.
+  facts.bad = manifest.pinned ? manifest.state == State::condemned : report.verdict == audit::Verdict::malicious;
+  facts.attack = intel::techniques_of(report);
+  facts.first_seen = manifest.created;
+  facts.observations = intel::observe(report);
+  const auto read = parts_.metadata->read([&](Reader& reader) {
+    for (const std::int64_t id : reader.repositories_with(manifest.digest)) {
+      const auto repository = reader.repository(id);
+      const auto binding = reader.binding(id, manifest.digest);
+      if (repository && binding) facts.places.push_back({binding->publisher, repository->name, binding->at});
+    }
+  });
+  if (!read) return read.error();
+  const auto placed = parts_.campaigns->learn(facts);
+  if (!placed) return placed.error();
+  hold_when_linked(*placed, judgement);
+  return {};
+}
+
+void Gate::hold_when_linked(const intel::Placement& placement, Judgement& judgement) const {
+  if (!policy_.enforce || judgement.verdict.state != State::released || placement.bad) return;
+  const std::string why = intel::describe(placement);
+  if (why.empty()) return;
+  judgement.verdict.state = State::held;
+  judgement.verdict.titles.insert(judgement.verdict.titles.begin(), "linked with a campaign: " + why);
 }
 
 // An index is what the worst of its children is.
@@ -476,6 +518,32 @@ void Gate::hold(const Digest& digest, const std::string& why) {
     return {};
   });
   if (done.ok() && settled) announce(digest, *settled);
+}
+
+Result<std::size_t> Gate::hold_listed(const std::vector<std::string>& digests, const std::string& why) {
+  std::size_t held = 0;
+  for (const std::string& text : digests) {
+    const auto digest = Digest::parse(text);
+    if (!digest) continue;
+    std::optional<Settled> settled;
+    bool here = false;
+    const auto done = parts_.metadata->write([&](Writer& writer) -> Result<void> {
+      const auto manifest = writer.manifest(*digest);
+      here = manifest.has_value();
+      if (!manifest || manifest->pinned || manifest->state != State::released || !policy_.enforce) return {};
+      settled = settle(writer, *digest, State::held, "", why, false);
+      // Under no rules: so that it is judged again even when nothing but this was learned.
+      writer.set_state(*digest, State::held, "", false);
+      return {};
+    });
+    if (!done) return done.error();
+    if (settled) {
+      ++held;
+      announce(*digest, *settled);
+    }
+    if (here) enqueue(*digest, true);
+  }
+  return held;
 }
 
 // --- the one way to a state -------------------------------------------------------------------------------------------------------
