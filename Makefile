@@ -34,6 +34,8 @@ bench:
 	@scripts/install-packages bench
 	@$(MAKE) --no-print-directory build
 	@bench/run
+	@cmake --build --preset release --target campaigns_bench
+	@$(BUILD)/bench/campaigns_bench
 
 # serve beside docker-registry and nginx: manifests, blobs, a push of the large image, crowds.
 bench-registry:

@@ -18,7 +18,7 @@ MAY_INCLUDE = {
     "source": {"base", "codec", "format", "net"},
     # A host is looked at with the sources' readers of stores and the audit's detectors.
     "host": {"base", "format", "engine", "detect", "audit", "source"},
-    "report": {"base", "format", "detect", "audit", "host"},
+    "report": {"base", "format", "detect", "audit", "host", "intel", "store"},
     "store": {"base"},
     "net": {"base"},
     "intel": {"base", "store", "audit", "detect", "format"},

@@ -13,6 +13,8 @@
 #include "cli/bases_file.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "detect/incident_data_support.h"
+#include "intel/incident_folder.h"
 #include "source/reference.h"
 #include "source/source.h"
 
@@ -42,6 +44,12 @@ Result<std::unique_ptr<AuditSession>> AuditSession::open(const ScanOptions& opti
   const std::string folder = options.no_cache ? "" : options.cache_dir.empty() ? audit::default_cache_folder() : options.cache_dir;
   auto bases = read_bases(options.bases);
   if (!bases) return bases.error();
+  const std::string incidents_folder = incident_folder(options.incidents);
+  auto incidents = intel::read_incident_folder(incidents_folder);
+  if (!incidents) return incidents.error();
+  if (const auto used = detect::use_imported_incidents(std::move(*incidents)); !used) {
+    return Error{used.error().code, fmt::format("imported incidents in {}: {}", incidents_folder, used.error().message)};
+  }
   auto ruleset = audit::Ruleset::make(options.rules, folder, std::move(*bases));
   if (!ruleset) return ruleset.error();
   session->ruleset_ = std::move(*ruleset);

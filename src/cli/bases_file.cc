@@ -7,12 +7,19 @@
 
 namespace lazaret::cli {
 
-std::string bases_file(const std::string& given) {
-  if (!given.empty()) return given;
-  if (const char* xdg = std::getenv("XDG_DATA_HOME"); xdg != nullptr && *xdg == '/') return std::string(xdg) + "/lazaret/bases";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return std::string(home) + "/.local/share/lazaret/bases";
+namespace {
+
+std::string user_data(std::string_view name) {
+  if (const char* xdg = std::getenv("XDG_DATA_HOME"); xdg != nullptr && *xdg == '/') return std::string(xdg) + "/lazaret/" + std::string(name);
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return std::string(home) + "/.local/share/lazaret/" + std::string(name);
   return "";
 }
+
+}  // namespace
+
+std::string bases_file(const std::string& given) { return given.empty() ? user_data("bases") : given; }
+
+std::string incident_folder(const std::string& given) { return given.empty() ? user_data("intel") : given; }
 
 Result<audit::BaseTable> read_bases(const std::string& given) {
   const std::string file = bases_file(given);

@@ -11,6 +11,8 @@ int run_diff(const DiffOptions& options);
 int run_rules(const RulesOptions& options);
 int run_trust_base(const TrustBaseOptions& options);
 int run_list_bases(const TrustBaseOptions& options);
+int run_incidents(const IncidentOptions& options);
+int run_campaign(const CampaignOptions& options);
 int run_serve(const ServeOptions& options);
 int run_gc(const ServeOptions& options);
 int run_fsck(const ServeOptions& options);

@@ -29,6 +29,8 @@ int main(int argc, char** argv) {
     case Command::rules: return run_rules(line.rules);
     case Command::trust_base: return run_trust_base(line.intel);
     case Command::list_bases: return run_list_bases(line.intel);
+    case Command::incidents: return run_incidents(line.incidents);
+    case Command::campaign: return run_campaign(line.campaign);
     case Command::serve: return run_serve(line.serve);
     case Command::gc: return run_gc(line.serve);
     case Command::fsck: return run_fsck(line.serve);

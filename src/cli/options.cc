@@ -55,6 +55,7 @@ void add_audit_machine(CLI::App& app, ScanOptions& options) {
   app.add_option("--rules", options.rules, "YARA rules: a file or a folder (may be given again)")->type_name("PATH")->allow_extra_args(false);
   app.add_option("--ignore-file", options.ignore_file, "findings to leave out, each with a reason (docs/ignore-file.md)")->type_name("FILE");
   app.add_option("--bases", options.bases, "table of known base images (default: $XDG_DATA_HOME/lazaret/bases; lazaret intel)")->type_name("FILE");
+  app.add_option("--incidents", options.incidents, "folder of imported incidents (default: $XDG_DATA_HOME/lazaret/intel; lazaret intel import)")->type_name("DIR");
   app.add_option("--policy", options.policy_file, "policy file in place of the default (docs/policy.md)")->type_name("FILE");
   app.add_option("--cache-dir", options.cache_dir, "where audits of layers are kept (default: $XDG_CACHE_HOME/lazaret)")->type_name("DIR");
   app.add_flag("--no-cache", options.no_cache, "neither use nor fill the cache");
@@ -189,6 +190,62 @@ void add_server(CLI::App& command, ServerAccess& access) {
   command.add_option("--data", access.serve.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
 }
 
+// Known incidents of the user or of a registry.
+void add_incidents(CLI::App& intel, IncidentOptions& options) {
+  const auto act = [&](const char* name, const char* description, IncidentAct what) {
+    CLI::App* command = intel.add_subcommand(name, description);
+    command->callback([&options, what] { options.act = what; });
+    command->add_option("--incidents", options.folder, "folder of imported incidents (default: $XDG_DATA_HOME/lazaret/intel)")->type_name("DIR");
+    command->add_option("--config", options.serve.config, "lazaret.toml: the incidents of this registry")->type_name("FILE");
+    command->add_option("--data", options.serve.data, "data folder of a registry: its incidents")->type_name("DIR");
+    return command;
+  };
+  CLI::App* take = act("import", "take over indicators of others", IncidentAct::take);
+  take->add_option("file", options.files, "incident files of lazaret, STIX 2.1 bundles, MISP events (JSON), lists of digests, hosts and URLs")->required()->type_name("FILE...");
+  take->add_option("-f,--format", options.format, "toml, stix, misp or list (default: by content)")->check(CLI::IsMember({"toml", "stix", "misp", "list"}))->type_name("FORMAT");
+  take->add_option("--id", options.id, "name of the incident (default: made of the file's)")->type_name("ID");
+  take->add_option("--title", options.title, "its title (default: what the file says)")->type_name("TEXT");
+  take->footer("Example: lazaret intel import --id team-feed feed.json\nAn incident of the same name is replaced. A registry takes it into account at its next start: everything is judged again,\nand what matches is held at once.");
+  CLI::App* give = act("export", "print known incidents for others", IncidentAct::give);
+  give->add_option("id", options.ids, "incidents (lazaret intel list)")->required()->type_name("ID...");
+  give->add_option("-f,--format", options.format, "toml (default), stix or list")->check(CLI::IsMember({"toml", "stix", "list"}))->type_name("FORMAT");
+  give->footer("Example: lazaret intel export --format stix docker123321-2018 > bundle.json");
+  CLI::App* list = act("list", "show known incidents, built in and imported", IncidentAct::list);
+  list->add_option("-f,--format", options.format, "table (default) or json")->check(CLI::IsMember({"table", "json"}))->type_name("FORMAT");
+  list->footer("Example: lazaret intel list");
+  for (CLI::App* command : {give, list}) command->add_option("-o,--output", options.output, "write to this file")->type_name("FILE");
+  CLI::App* remove = act("remove", "withdraw imported incidents", IncidentAct::remove);
+  remove->add_option("id", options.ids, "incidents that were imported")->required()->type_name("ID...");
+  remove->footer("Example: lazaret intel remove team-feed");
+}
+
+void add_campaign(CLI::App& campaign, CampaignOptions& options) {
+  campaign.add_option("--config", options.serve.config, "lazaret.toml")->type_name("FILE");
+  campaign.add_option("--data", options.serve.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
+  campaign.require_subcommand(1);
+  campaign.fallthrough();
+  campaign.footer("Example: lazaret campaign report 3 --format html -o incident.html --data /srv/registry\nThese commands work on a data folder that no server uses; docs/campaigns.md has the resources of a running one.");
+  const auto act = [&](const char* name, const char* description, CampaignAct what) {
+    CLI::App* command = campaign.add_subcommand(name, description);
+    command->callback([&options, what] { options.act = what; });
+    if (what != CampaignAct::list) command->add_option("id", options.id, "number of the campaign (lazaret campaign list)")->type_name("ID")->required();
+    return command;
+  };
+  CLI::App* list = act("list", "show campaigns", CampaignAct::list);
+  list->add_flag("--all", options.all, "known incidents that nothing here belongs to as well");
+  list->add_option("-f,--format", options.format, "table or json")->check(CLI::IsMember({"table", "json"}))->capture_default_str()->type_name("FORMAT");
+  CLI::App* show = act("show", "show images, accounts, indicators and links of one campaign", CampaignAct::show);
+  CLI::App* report = act("report", "write the incident report", CampaignAct::report);
+  for (CLI::App* command : {show, report}) {
+    command->add_option("-f,--format", options.format, "table, json, markdown, html or stix")->check(CLI::IsMember({"table", "json", "markdown", "html", "stix"}))->capture_default_str()->type_name("FORMAT");
+  }
+  for (CLI::App* command : {list, show, report}) command->add_option("-o,--output", options.output, "write to this file")->type_name("FILE");
+  act("confirm", "say that a campaign is one: its images stay in it", CampaignAct::confirm);
+  act("name", "give a campaign a name", CampaignAct::name)->add_option("name", options.name, "the name")->type_name("NAME")->required();
+  act("split", "make a campaign of its own of some images", CampaignAct::split)->add_option("image", options.images, "digests of images of the campaign")->type_name("DIGEST...")->required();
+  act("merge", "make one campaign part of another", CampaignAct::merge)->add_option("other", options.other, "the campaign that becomes part of it")->type_name("ID")->required();
+}
+
 std::string completion_words(const CLI::App& app) {
   std::string words;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) words += command->get_name() + " ";
@@ -223,9 +280,10 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   rules->add_option("--rules", line.rules.rules, "also list these YARA rules")->type_name("PATH")->allow_extra_args(false);
   rules->footer("Example: lazaret rules reverse-shell.bash-dev-tcp");
 
-  CLI::App* intel = app.add_subcommand("intel", "what lazaret knows besides its rules: base images that you trust");
+  CLI::App* intel = app.add_subcommand("intel", "what lazaret knows besides its rules: known incidents, and base images that you trust");
   intel->require_subcommand(1);
-  intel->footer("Example: lazaret intel trust-base debian:12\nThe table and what it is good for: docs/packages.md.");
+  intel->footer("Example: lazaret intel trust-base debian:12\nThe table and what it is good for: docs/packages.md. Incidents: docs/incidents.md.");
+  add_incidents(*intel, line.incidents);
   CLI::App* trust_base = intel->add_subcommand("trust-base", "add images to the table of known bases");
   trust_base->add_option("target", line.intel.scan.targets, "images you trust, as scan takes them")->required()->type_name("TARGET...");
   trust_base->add_option("--reference", line.intel.reference, "what reports shall call the base (default: the target)")->type_name("NAME");
@@ -255,6 +313,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_server(*status, line.status);
   status->footer("Example: lazaret status --server https://registry.example --password-file admin-password");
 
+  CLI::App* campaign = app.add_subcommand("campaign", "images that belong together, and incident reports");
+  add_campaign(*campaign, line.campaign);
+
   CLI::App* completion = app.add_subcommand("completion", "print shell completion");
   completion->add_option("shell", line.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->footer("Example: lazaret completion bash > /etc/bash_completion.d/lazaret");
@@ -275,6 +336,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (rules->parsed()) line.command = Command::rules;
   if (trust_base->parsed()) line.command = Command::trust_base;
   if (list_bases->parsed()) line.command = Command::list_bases;
+  if (intel->parsed() && !trust_base->parsed() && !list_bases->parsed()) line.command = Command::incidents;
+  if (campaign->parsed()) line.command = Command::campaign;
   if (serve->parsed()) line.command = Command::serve;
   if (gc->parsed()) line.command = Command::gc;
   if (fsck->parsed()) line.command = Command::fsck;

@@ -25,6 +25,7 @@ struct ScanOptions {
   std::string ignore_file;
   std::string policy_file;
   std::string bases;             // table of base images; "" is the XDG data folder
+  std::string incidents;         // folder of imported incidents; "" is the XDG data folder
   std::string cache_dir;         // "" is the XDG cache folder
   bool no_cache = false;
   std::uint64_t cache_bytes = 2ull << 30;
@@ -98,7 +99,32 @@ struct UserOptions {
   std::int64_t token = 0;  // to revoke
 };
 
-enum class Command : std::uint8_t { none, scan, check, diff, rules, trust_base, list_bases, serve, gc, fsck, user, status, completion };
+// intel import, export, list and remove: known incidents, in the user's folder or, with config or data, in that of a registry.
+enum class IncidentAct : std::uint8_t { list, take, give, remove };
+
+struct IncidentOptions {
+  ServeOptions serve;  // config and data
+  IncidentAct act = IncidentAct::list;
+  std::string folder;  // "": $XDG_DATA_HOME/lazaret/intel
+  std::vector<std::string> files, ids;
+  std::string format;  // of import: "", toml, stix, misp, list; of export: toml, stix, list; of list: table, json
+  std::string id, title, output;
+};
+
+// campaign: on a data folder that no server uses.
+enum class CampaignAct : std::uint8_t { list, show, report, confirm, name, split, merge };
+
+struct CampaignOptions {
+  ServeOptions serve;  // config and data
+  CampaignAct act = CampaignAct::list;
+  std::int64_t id = 0, other = 0;
+  std::string name;
+  std::vector<std::string> images;  // digests
+  std::string format = "table", output;
+  bool all = false;
+};
+
+enum class Command : std::uint8_t { none, scan, check, diff, rules, trust_base, list_bases, incidents, campaign, serve, gc, fsck, user, status, completion };
 
 struct CommandLine {
   Command command = Command::none;
@@ -106,6 +132,8 @@ struct CommandLine {
   CheckCommandOptions check;
   DiffOptions diff;
   TrustBaseOptions intel;
+  IncidentOptions incidents;
+  CampaignOptions campaign;
   RulesOptions rules;
   ServeOptions serve;
   UserOptions user;

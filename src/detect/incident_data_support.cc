@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cassert>
 #include <cstdio>
 #include <cstdlib>
 #include <initializer_list>
@@ -301,7 +300,8 @@ Result<void> use_imported_incidents(std::vector<DataFile> imported) {
   auto parsed = parse_incident_data(files);
   if (!parsed) return parsed.error();
   const std::lock_guard lock(data_mutex);
-  assert(current_data() == nullptr);
+  if (current_data() != nullptr)
+    return Error{ErrorCode::busy, "other incidents are in use already: they can be read again by a new start only"};
   static const IncidentData data = std::move(*parsed);
   current_data() = &data;
   return {};

@@ -69,7 +69,7 @@ class Linker {
       const auto other = writer_.node(other_id);
       // Of two that are similar only one has the indicator of the evidence.
       std::erase_if(link.evidence, [&](const store::Evidence& evidence) { return evidence.note.empty() && !own.contains(evidence.indicator); });
-      link.score = other && (other->bad || node.bad) ? score_of(writer_, link, node.bad && other->bad) : 0;
+      link.score = other && (other->bad || node.bad) ? score_of(writer_, link, node, *other) : 0;
       if (link.score >= link_threshold) {
         writer_.put_link(link);
       } else {
@@ -187,7 +187,7 @@ class Linker {
       if (link.by_hand) continue;
       const auto first = writer_.node(link.first), second = writer_.node(link.second);
       if (!first || !second) continue;
-      const int score = score_of(writer_, link, first->bad && second->bad);
+      const int score = score_of(writer_, link, *first, *second);
       if (score == link.score) continue;
       if (score >= link_threshold) {
         link.score = score;
@@ -291,7 +291,7 @@ std::vector<LinkView> view_links(store::IndicatorReader& reader, const Node& nod
       const auto counts = reader.indicator(evidence.indicator);
       const Kind* kind = counts ? find_kind(counts->kind) : nullptr;
       if (kind == nullptr) continue;
-      const int weight = evidence.weight * rarity(*kind, *counts) / 100;
+      const int weight = weight_of(*kind, *counts, evidence.weight, node.incident || other->incident);
       if (weight > 0) view.reasons.push_back({counts->kind, counts->value, weight, evidence.note});
     }
     std::stable_sort(view.reasons.begin(), view.reasons.end(), [](const Reason& a, const Reason& b) { return a.weight > b.weight; });

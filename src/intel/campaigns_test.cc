@@ -226,6 +226,19 @@ TEST_F(CampaignsTest, ANewIncidentNamesTheImagesThatAreThereAlready) {
   EXPECT_EQ(*linked, std::vector<std::string>{name_of("old")});
 }
 
+TEST_F(CampaignsTest, AnImageThatSharesThePayloadIsAttachedThoughNothingConvictsIt) {
+  learn("a", "eve", true, {{"file-sha256", "payload", true}});
+  EXPECT_FALSE(describe(learn("b", "fresh", false, {{"file-sha256", "payload", false}})).empty());
+}
+
+TEST_F(CampaignsTest, WhatAnIncidentListsMatchesHoweverManyHaveIt) {
+  for (int i = 0; i < 30; ++i) learn(fmt::format("clean{}", i), fmt::format("team{}", i), false, {{"file-sha256", "payload", false}});
+  const auto linked = campaigns_.learn_incident({"one-2018", "One", "", 5, {{"file-sha256", "payload", true}}});
+  ASSERT_TRUE(linked.ok());
+  EXPECT_EQ(linked->size(), 30u);
+  EXPECT_FALSE(describe(learn("new", "later", false, {{"file-sha256", "payload", false}})).empty());
+}
+
 // A small version of the benchmark's set (bench/campaigns): how well, not how fast.
 TEST_F(CampaignsTest, FindsTheCampaignsOfAGeneratedSet) {
   test::GeneratedSet set(30, 1200, 7);

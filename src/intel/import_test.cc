@@ -55,7 +55,7 @@ TEST(Import, ListsOfAnything) {
 
 TEST(Import, WhatWouldMatchEverywhereIsRefused) {
   const std::string empty_file = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-  for (const std::string bad : {empty_file, std::string("127.0.0.1:80"), std::string("pool.minexmr.com"), std::string("a.b"), std::string("https://github.com/"), std::string("224.0.0.1")}) {
+  for (const std::string& bad : {empty_file, std::string("127.0.0.1:80"), std::string("pool.minexmr.com"), std::string("a.b"), std::string("https://github.com/"), std::string("224.0.0.1")}) {
     EXPECT_FALSE(read_import(bad, {}).ok()) << bad;
   }
   EXPECT_EQ(taken(read("https://raw.githubusercontent.com/eve/x/main/run.sh")).size(), 1u) << "a whole URL says whose it is";

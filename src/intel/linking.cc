@@ -20,7 +20,9 @@ using store::Link;
 using store::Node;
 using store::Posting;
 
-constexpr std::size_t similar_looked_at = 64, candidates_looked_at = 512;
+constexpr std::size_t similar_looked_at = 64, candidates_looked_at = 512, matches_of_incident = 100'000;
+
+bool is_listable(const Kind& kind) { return kind.flagged >= 100 && binds_innocent(kind.group); }
 
 struct Candidate {
   bool bad = false;
@@ -53,19 +55,25 @@ class Search {
   // `own` is the node's, `other` what others have: the same, or similar.
   void look(const Kind& kind, const IndicatorCounts& own, const IndicatorCounts& other, bool flagged, const std::string& note) {
     const int rare = std::min(rarity(kind, own), rarity(kind, other));
-    if (rare == 0) return;
+    const bool listable = is_listable(kind);
+    if (rare == 0 && !listable) return;
     // What was not convicted is looked for only by what convicts.
     const bool bad_only = !node_.bad || !flagged || !binds_innocent(kind.group);
-    for (const Posting& posting : reader_.postings(other.id, bad_only, postings_looked_at)) {
+    // Where it is common, only incidents count, which come first.
+    const std::size_t limit = node_.incident ? matches_of_incident : rare == 0 ? 4 : postings_looked_at;
+    for (const Posting& posting : reader_.postings(other.id, bad_only, limit)) {
       if (posting.node == node_.id) continue;
+      const bool listed = listable && (node_.incident || posting.incident);
+      if (rare == 0 && !listed) continue;
       int weight = flagged || posting.flagged ? kind.flagged : kind.other;
       // An account that publishes all sorts of things, as a mirror does, says little of two of them.
       if (kind.name == "publisher") weight = node_.incident ? 50 : share_of(own.value);
-      if (weight * rare < 100) continue;
+      const int counted = listed ? weight : weight * rare / 100;
+      if (counted == 0) continue;
       Candidate& candidate = candidates_[posting.node];
       candidate.bad = posting.bad;
       int& heaviest = candidate.weights[kind.group];
-      heaviest = std::max(heaviest, weight * rare / 100);
+      heaviest = std::max(heaviest, counted);
       candidate.evidence.push_back({own.id, weight, note});
     }
   }
@@ -83,13 +91,12 @@ class Search {
     std::vector<std::pair<int, std::int64_t>> ranked;
     for (auto& [id, candidate] : candidates_) {
       if (!node_.bad && !candidate.bad) continue;
-      for (const auto& [group, weight] : candidate.weights) {
-        if ((node_.bad && candidate.bad) || binds_innocent(group)) candidate.score += weight;
-      }
+      if (!(node_.bad && candidate.bad)) std::erase_if(candidate.weights, [](const auto& weight) { return !binds_innocent(weight.first); });
+      candidate.score = score_of(candidate.weights);
       if (candidate.score >= link_threshold) ranked.emplace_back(candidate.score, id);
     }
     std::sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
-    if (ranked.size() > candidates_looked_at) ranked.resize(candidates_looked_at);
+    if (ranked.size() > candidates_looked_at && !node_.incident) ranked.resize(candidates_looked_at);
     std::vector<Link> links;
     std::set<std::int64_t> campaigns;
     std::size_t innocent = 0;
@@ -99,7 +106,7 @@ class Search {
       if (!other) continue;
       const bool new_campaign = candidate.bad && campaigns.insert(other->campaign).second;
       // All that were not convicted: each of them may have to be held.
-      const bool attached = !candidate.bad && innocent++ < postings_looked_at;
+      const bool attached = node_.incident || (!candidate.bad && innocent++ < postings_looked_at);
       if (links.size() >= links_of_node && !new_campaign && !attached) continue;
       std::sort(candidate.evidence.begin(), candidate.evidence.end(), [](const Evidence& a, const Evidence& b) { return a.weight > b.weight; });
       if (candidate.evidence.size() > 16) candidate.evidence.resize(16);
@@ -118,18 +125,20 @@ class Search {
 
 std::vector<Link> find_links(IndicatorReader& reader, const Node& node) { return Search(reader, node).run(); }
 
-int score_of(IndicatorReader& reader, const Link& link, bool both_bad) {
+int weight_of(const Kind& kind, const IndicatorCounts& counts, int weight, bool incident) {
+  return incident && is_listable(kind) ? weight : weight * rarity(kind, counts) / 100;
+}
+
+int score_of(IndicatorReader& reader, const Link& link, const Node& first, const Node& second) {
   std::map<Group, int> weights;
   for (const Evidence& evidence : link.evidence) {
     const auto counts = reader.indicator(evidence.indicator);
     const Kind* kind = counts ? find_kind(counts->kind) : nullptr;
-    if (kind == nullptr || (!both_bad && !binds_innocent(kind->group))) continue;
+    if (kind == nullptr || (!(first.bad && second.bad) && !binds_innocent(kind->group))) continue;
     int& heaviest = weights[kind->group];
-    heaviest = std::max(heaviest, evidence.weight * rarity(*kind, *counts) / 100);
+    heaviest = std::max(heaviest, weight_of(*kind, *counts, evidence.weight, first.incident || second.incident));
   }
-  int score = 0;
-  for (const auto& [group, weight] : weights) score += weight;
-  return score;
+  return score_of(weights);
 }
 
 }  // namespace lazaret::intel

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string_view>
 
 #include "store/indicator_store.h"
@@ -41,6 +42,10 @@ const Kind* find_kind(std::string_view name);
 
 // 0, 50 or 100 percent.
 int rarity(const Kind& kind, const store::IndicatorCounts& counts);
+
+// The score of what two nodes share, from the heaviest weight of each group after rarity. Weak ones (below 50) never make a link by adding up: together they
+// count 15 at most.
+int score_of(const std::map<Group, int>& weights);
 
 // Whether the kind may tie an image that was not convicted to one that was.
 bool binds_innocent(Group group);

@@ -25,6 +25,7 @@
 #include "gate/collector.h"
 #include "gate/gate.h"
 #include "gate/ledger.h"
+#include "intel/incident_folder.h"
 #include "net/http_server.h"
 #include "registry/account_authorizer.h"
 #include "registry/accounts.h"
@@ -34,6 +35,7 @@
 #include "registry/token_endpoint.h"
 #include "report/writer.h"
 #include "server/api_router.h"
+#include "server/intelligence.h"
 #include "server/operations.h"
 #include "server/rehearsal_clock.h"
 
@@ -102,6 +104,11 @@ class Running final : public Server {
       if (!policy) return policy.error();
       audit_policy_ = std::move(*policy);
     }
+    auto incidents = intel::read_incident_folder(incident_folder_of(configuration.data));
+    if (!incidents) return incidents.error();
+    if (const auto used = detect::use_imported_incidents(std::move(*incidents)); !used) {
+      return Error{used.error().code, fmt::format("imported incidents in {}: {}", incident_folder_of(configuration.data), used.error().message)};
+    }
     const std::string cache_folder = configuration.data + "/cache";
     const auto ruleset = audit::Ruleset::make(configuration.rules, cache_folder);
     if (!ruleset) return ruleset.error();
@@ -135,9 +142,16 @@ class Running final : public Server {
     }
     if (!configuration.gate.enforce) fmt::print(stderr, "lazaret: warning: the gate only observes: every image that can be audited is given out, whatever its verdict\n");
     parts.marks_folder = configuration.data + "/auditing";
+    auto intelligence = Intelligence::open(configuration.data, parts.clock);
+    if (!intelligence) return intelligence.error();
+    intelligence_ = std::move(*intelligence);
+    parts.campaigns = &intelligence_->campaigns();
     auto gate = gate::Gate::open(std::move(parts), configuration.gate, limits_, std::max(2u, jobs));
     if (!gate) return gate.error();
     gate_ = std::move(*gate);
+    const auto held = intelligence_->learn_incidents(*gate_);
+    if (!held) return held.error();
+    if (*held > 0) fmt::print(stderr, "lazaret: {} released images match known incidents and are held now\n", *held);
     std::string address_key;
     if (configuration.hash_addresses) {
       auto key = read_or_make_key(configuration.data + "/ledger-key");
@@ -245,6 +259,7 @@ class Running final : public Server {
       lock.unlock();
       registry_->tidy();
       if (gate_->queue_length() == 0) (void)gate_->queue_outdated(16).ok();
+      if (const auto done = intelligence_->campaigns().reconsider(64); !done) fmt::print(stderr, "lazaret: warning: the index of indicators failed: {}\n", escape(done.error().message));
       const auto now = std::chrono::steady_clock::now();
       if (configuration_.collect_seconds != 0 && now - collected >= std::chrono::seconds(configuration_.collect_seconds)) {
         collected = now;
@@ -265,6 +280,7 @@ class Running final : public Server {
   audit::Policy audit_policy_ = audit::Policy::standard();
   std::unique_ptr<audit::Cache> cache_;
   std::unique_ptr<audit::AuditMachine> machine_;
+  std::unique_ptr<Intelligence> intelligence_;  // the gate uses it
   std::unique_ptr<gate::Ledger> ledger_;
   Log log_{STDERR_FILENO};
   std::unique_ptr<Operations> operations_;

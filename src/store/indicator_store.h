@@ -57,7 +57,7 @@ struct IndicatorCounts {
 
 struct Posting {
   std::int64_t node = 0;
-  bool bad = false, flagged = false;
+  bool incident = false, bad = false, flagged = false;
 };
 
 // Why two nodes are linked: one entry for each indicator that they share. `weight` is that of the kind before it is multiplied with rarity.
@@ -107,7 +107,7 @@ class IndicatorReader {
   // By kind and value, after the given; "" begins.
   virtual std::vector<IndicatorCounts> indicators(std::string_view kind, std::string_view after_kind, std::string_view after_value, std::size_t limit) = 0;
   virtual std::vector<std::pair<IndicatorCounts, bool>> indicators_of(std::int64_t node) = 0;  // with `flagged`
-  // Bad ones first, then by age.
+  // Known incidents first, then bad ones, then by age.
   virtual std::vector<Posting> postings(std::int64_t indicator, bool bad_only, std::size_t limit) = 0;
   // Indicators of this kind that have at least one of the keys, see put_keys().
   virtual std::vector<IndicatorCounts> with_keys(std::string_view kind, const std::vector<std::uint32_t>& keys, std::size_t limit) = 0;

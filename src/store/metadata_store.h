@@ -258,6 +258,8 @@ class Reader {
   // The act, not undone, that took down this publisher, repository or image.
   virtual std::optional<Takedown> takedown_of(std::string_view kind, std::string_view subject) = 0;
   virtual std::vector<Event> events(std::int64_t after, std::size_t limit) = 0;
+  // Of one manifest, oldest first.
+  virtual std::vector<Event> events_of(const Digest& manifest, std::size_t limit) = 0;
 };
 
 class Writer : public Reader {

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int schema_version = 1;
 
-// `innocent` is 0 for nodes that are bad, so that these come first.
+// `innocent` of a posting is -1 for known incidents, 0 for nodes that are bad and 1 for others, so that they come in this order.
 constexpr const char* schema = R"sql(
 CREATE TABLE IF NOT EXISTS about (version INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS node (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, incident INTEGER NOT NULL, bad INTEGER NOT NULL, verdict TEXT NOT NULL,
@@ -117,7 +117,7 @@ class Session final : public IndicatorWriter, public SqliteSession {
     if (!known) return true;
     const std::int64_t publisher = publisher_id(place.publisher);
     run("UPDATE publisher SET nodes = nodes + 1, bad = bad + ? WHERE id = ?", number(known->bad), publisher);
-    for (const auto& [indicator, innocent] : postings_of(node)) sight(indicator, publisher, innocent, 1);
+    for (const auto& [indicator, innocent] : postings_of(node)) sight(indicator, publisher, innocent > 0, 1);
     return true;
   }
   void put_observations(std::int64_t node, const std::vector<Observation>& observations) override {
@@ -129,7 +129,7 @@ class Session final : public IndicatorWriter, public SqliteSession {
       run("INSERT INTO indicator (kind, value) VALUES (?, ?) ON CONFLICT DO NOTHING", observation.kind, observation.value);
       const auto id = first<std::int64_t>("SELECT id FROM indicator WHERE kind = ? AND value = ?", read_integer, observation.kind, observation.value);
       if (!id) return;
-      run("INSERT INTO posting (indicator, innocent, node, flagged) VALUES (?, ?, ?, ?)", *id, number(!known->bad), node, number(observation.flagged));
+      run("INSERT INTO posting (indicator, innocent, node, flagged) VALUES (?, ?, ?, ?)", *id, known->incident ? std::int64_t{-1} : number(!known->bad), node, number(observation.flagged));
       for (const std::int64_t publisher : publishers) sight(*id, publisher, !known->bad, 1);
     }
   }
@@ -165,7 +165,7 @@ class Session final : public IndicatorWriter, public SqliteSession {
   }
   std::vector<Posting> postings(std::int64_t indicator, bool bad_only, std::size_t limit) override {
     return all<Posting>("SELECT node, innocent, flagged FROM posting WHERE indicator = ? AND innocent <= ? ORDER BY innocent, node LIMIT ?",
-                        [](const Row& row) { return Posting{row.integer(0), row.integer(1) == 0, row.integer(2) != 0}; }, indicator, number(!bad_only), number(limit));
+                        [](const Row& row) { return Posting{row.integer(0), row.integer(1) < 0, row.integer(1) <= 0, row.integer(2) != 0}; }, indicator, number(!bad_only), number(limit));
   }
   std::vector<IndicatorCounts> with_keys(std::string_view kind, const std::vector<std::uint32_t>& keys, std::size_t limit) override {
     std::map<std::int64_t, unsigned> shared;
@@ -264,14 +264,14 @@ class Session final : public IndicatorWriter, public SqliteSession {
   void count_publishers(std::int64_t node, bool bad, std::int64_t change) {
     for (const std::int64_t publisher : publishers_of(node)) run("UPDATE publisher SET nodes = nodes + ?1, bad = bad + ?1 * ?2 WHERE id = ?3", change, number(bad), publisher);
   }
-  std::vector<std::pair<std::int64_t, bool>> postings_of(std::int64_t node) {
-    return all<std::pair<std::int64_t, bool>>("SELECT indicator, innocent FROM posting WHERE node = ?", [](const Row& row) { return std::pair(row.integer(0), row.integer(1) != 0); }, node);
+  std::vector<std::pair<std::int64_t, std::int64_t>> postings_of(std::int64_t node) {
+    return all<std::pair<std::int64_t, std::int64_t>>("SELECT indicator, innocent FROM posting WHERE node = ?", [](const Row& row) { return std::pair(row.integer(0), row.integer(1)); }, node);
   }
   void forget_postings(std::int64_t node) {
     const std::vector<std::int64_t> publishers = publishers_of(node);
     for (const auto& [indicator, innocent] : postings_of(node)) {
-      run("DELETE FROM posting WHERE indicator = ? AND innocent = ? AND node = ?", indicator, number(innocent), node);
-      for (const std::int64_t publisher : publishers) sight(indicator, publisher, innocent, -1);
+      run("DELETE FROM posting WHERE indicator = ? AND innocent = ? AND node = ?", indicator, innocent, node);
+      for (const std::int64_t publisher : publishers) sight(indicator, publisher, innocent > 0, -1);
     }
   }
   // One node more or less of a publisher has the indicator.

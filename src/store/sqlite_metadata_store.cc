@@ -74,6 +74,7 @@ CREATE TABLE IF NOT EXISTS kept_state (takedown INTEGER NOT NULL, digest TEXT NO
 CREATE INDEX IF NOT EXISTS takedown_subject ON takedown (kind, subject);
 CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL,
   repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS event_digest ON event (digest) WHERE digest <> '';
 )sql";
 
 Digest digest_of(std::string_view text) { return Digest::parse(text).value_or(Digest()); }
@@ -512,12 +513,10 @@ class Session final : public Writer {
   }
 
   std::vector<Event> events(std::int64_t after, std::size_t limit) override {
-    return all<Event>("SELECT id, at, kind, actor, repository, tag, digest, detail FROM event WHERE id > ? ORDER BY id LIMIT ?",
-                      [](const SqliteStatement& row) {
-                        return Event{row.integer(0),           row.integer(1),           std::string(row.text(2)), std::string(row.text(3)),
-                                     std::string(row.text(4)), std::string(row.text(5)), digest_of(row.text(6)),   std::string(row.text(7))};
-                      },
-                      after, count(limit));
+    return all<Event>("SELECT id, at, kind, actor, repository, tag, digest, detail FROM event WHERE id > ? ORDER BY id LIMIT ?", read_event, after, count(limit));
+  }
+  std::vector<Event> events_of(const Digest& manifest, std::size_t limit) override {
+    return all<Event>("SELECT id, at, kind, actor, repository, tag, digest, detail FROM event WHERE digest = ? AND digest <> '' ORDER BY id LIMIT ?", read_event, manifest, count(limit));
   }
   void add_event(const Event& event) override {
     run("INSERT INTO event (at, kind, actor, repository, tag, digest, detail) VALUES (?, ?, ?, ?, ?, ?, ?)", event.at, event.kind, event.actor,
@@ -582,6 +581,10 @@ class Session final : public Writer {
   static UserCase read_case(const SqliteStatement& row) {
     return {row.integer(0),           digest_of(row.text(1)),   static_cast<CaseState>(row.integer(2)),        row.integer(3), row.integer(4),
             std::string(row.text(5)), std::string(row.text(6)), static_cast<std::uint64_t>(row.integer(7))};
+  }
+  static Event read_event(const SqliteStatement& row) {
+    return {row.integer(0),           row.integer(1),           std::string(row.text(2)), std::string(row.text(3)),
+            std::string(row.text(4)), std::string(row.text(5)), digest_of(row.text(6)),   std::string(row.text(7))};
   }
   static Digest read_digest(const SqliteStatement& row) { return digest_of(row.text(0)); }
   static std::int64_t read_integer(const SqliteStatement& row) { return row.integer(0); }
