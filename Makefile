@@ -3,7 +3,7 @@ BUILD := build
 JOBS := $(shell nproc)
 IMAGE ?=
 
-.PHONY: all build test long-test demo bench bench-registry scan docs golden format lint clean
+.PHONY: all build test long-test demo bench bench-registry interop scan docs golden format lint clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -43,6 +43,12 @@ bench-registry:
 	@$(MAKE) --no-print-directory build
 	@bench/large-image out/bench
 	@python3 bench/registry.py out/bench
+
+# Clients, peers and the specification's own suite, built through the Go module proxy, against serve. Needs Go.
+interop: build
+	@scripts/install-packages test
+	@scripts/install-interop-tools $(BUILD)/interop
+	@for test in tests/interop/conformance_suite.py tests/interop/clients_test.py; do echo "$$test"; PYTHONDONTWRITEBYTECODE=1 LAZARET=$(BUILD)/lazaret python3 $$test || exit 1; done
 
 scan: build
 	@[ -n "$(IMAGE)" ] || { echo "usage: make scan IMAGE=nginx:latest (or a path, or any target of 'lazaret scan --help')"; exit 2; }

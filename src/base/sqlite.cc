@@ -11,6 +11,7 @@ namespace {
 Error error_of(sqlite3* database, int code) {
   const int primary = code & 0xff;
   const ErrorCode kind = primary == SQLITE_BUSY || primary == SQLITE_LOCKED     ? ErrorCode::busy
+                         : primary == SQLITE_FULL                                ? ErrorCode::limit
                          : primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? ErrorCode::corrupt
                                                                                  : ErrorCode::io;
   return {kind, database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code)};

@@ -68,6 +68,10 @@ bool is_manifest_type(std::string_view type) {
   return type == oci_manifest || type == oci_index || type == docker_manifest || type == docker_list || type == oci_artifact;
 }
 
+bool is_foreign_layer_type(std::string_view type) {
+  return type.starts_with("application/vnd.oci.image.layer.nondistributable.v1.tar") || type.starts_with("application/vnd.docker.image.rootfs.foreign.diff.tar");
+}
+
 Result<PushedDocument> read_pushed_document(std::string_view bytes, std::string_view content_type, bool foreign_layers, const Limits& limits) {
   const format::JsonDocument json = format::parse_json(bytes, {static_cast<std::size_t>(limits.json_depth), 1'000'000, false});
   if (!json.valid || json.value.as_object() == nullptr) return invalid("the manifest is not a JSON object");

@@ -29,5 +29,7 @@ Result<PushedDocument> read_pushed_document(std::string_view bytes, std::string_
 
 // Types that a manifest may be pushed as.
 bool is_manifest_type(std::string_view media_type);
+// Of layers that registries need not have (image-spec, "Non-Distributable Layers"; docker's foreign layers).
+bool is_foreign_layer_type(std::string_view media_type);
 
 }  // namespace lazaret::gate

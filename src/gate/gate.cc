@@ -80,11 +80,11 @@ std::optional<Refusal> Gate::finish_upload(const std::string& repository, const 
     }
   };
   // Before the bytes get a name, and again in the transaction that makes them part of the repository.
-  if (const auto read = parts_.metadata->read(look); !read) return Refusal{Refusal::Code::failed, read.error().message, {}};
+  if (const auto read = parts_.metadata->read(look); !read) return Refusal::failed(read.error());
   if (refusal) return refusal;
   const std::uint64_t size = upload.size();
   const std::lock_guard lock(blob_lock(sha256));
-  if (const auto moved = parts_.blobs->finish_upload(id, upload, sha256); !moved) return Refusal{Refusal::Code::failed, moved.error().message, {}};
+  if (const auto moved = parts_.blobs->finish_upload(id, upload, sha256); !moved) return Refusal::failed(moved.error());
   const auto done = parts_.metadata->write([&](Writer& writer) -> Result<void> {
     look(writer);
     if (refusal) return Error{ErrorCode::unauthorized, refusal->message};
@@ -96,7 +96,7 @@ std::optional<Refusal> Gate::finish_upload(const std::string& repository, const 
     writer.remove_upload(id);
     return {};
   });
-  if (!done && !refusal) refusal = {Refusal::Code::failed, done.error().message, {}};
+  if (!done && !refusal) refusal = Refusal::failed(done.error());
   return refusal;
 }
 
@@ -151,6 +151,14 @@ Pushed<PushResult> Gate::put_manifest(const std::string& repository, const std::
     if (!writer.tombstones(TombstoneKind::manifest, result.digest).empty()) return refuse(Code::denied, reason_of(writer, result.digest, State::condemned));
     const store::Time at = now();
     const std::int64_t id = writer.add_repository(repository, namespace_of(repository), at);
+    if (policy_.foreign_layers) {
+      // Their bytes are elsewhere; what the audit cannot see it calls incomplete.
+      std::erase_if(document->references, [&](const store::Reference& reference) {
+        if (!is_foreign_layer_type(reference.media_type)) return false;
+        const auto known = writer.canonical(reference.digest);
+        return !known || (!writer.blob_link(id, *known) && writer.tombstones(TombstoneKind::blob, *known).empty());
+      });
+    }
     for (store::Reference& reference : document->references) {
       const auto known = writer.canonical(reference.digest);
       if (reference.kind == ReferenceKind::manifest) {
@@ -165,7 +173,8 @@ Pushed<PushResult> Gate::put_manifest(const std::string& repository, const std::
         continue;
       }
       const auto link = known ? writer.blob_link(id, *known) : std::nullopt;
-      const auto size = known ? writer.blob_size(*known) : std::nullopt;
+      std::optional<std::uint64_t> size;
+      if (known) size = writer.blob_size(*known);
       if (!link || link->takedown != 0 || !size) {
         return refuse(Code::blob_unknown, fmt::format("the blob {} is not in this repository: push it first", reference.digest.str()), reference.digest);
       }
@@ -193,12 +202,13 @@ Pushed<PushResult> Gate::put_manifest(const std::string& repository, const std::
     for (const std::string& tag : tags) {
       const auto old = writer.tag(id, tag);
       writer.put_tag(id, {tag, result.digest, stored->state == State::released ? result.digest : old ? old->released : Digest(), publisher, at, 0});
+      writer.set_tag_digest(id, tag, result.digest, name.empty() ? result.digest : name);
     }
     writer.add_event({0, at, "pushed", publisher, repository, tags.empty() ? "" : tags.front(), result.digest, document->media_type});
     return {};
   });
   if (refusal) return *refusal;
-  if (!done) return Refusal{Code::failed, done.error().message, {}};
+  if (!done) return Refusal::failed(done.error());
   served_.forget(repository);
   // One more account has it. An image that is not indexed yet will be with all its accounts. A failure here costs a link, not safety.
   if (parts_.campaigns != nullptr) (void)parts_.campaigns->add_place(result.digest, {publisher, repository, now()}).ok();
@@ -226,11 +236,13 @@ Result<Resolution> Gate::resolve(const std::string& repository, const std::strin
       if (!binding || binding->takedown != 0) return std::nullopt;
       return reader.manifest(digest);
     };
+    Digest used;
     const auto serve = [&](const Manifest& manifest) {
       const auto bytes = reader.manifest_bytes(manifest.digest);
       if (!bytes) return;
       auto served = std::make_shared<Served>();
       served->digest = manifest.digest;
+      served->used = used;
       served->media_type = manifest.media_type;
       served->bytes = std::make_shared<const std::string>(*bytes);
       served->ruleset = manifest.ruleset;
@@ -252,6 +264,7 @@ Result<Resolution> Gate::resolve(const std::string& repository, const std::strin
       if (!tag || tag->takedown != 0) return;
       manifest = member(tag->released);
       if (!manifest || manifest->state != State::released) manifest = member(tag->digest);
+      if (manifest) used = reader.tag_digest(known->id, reference, manifest->digest).value_or(Digest());
     }
     if (!manifest) return;
     switch (manifest->state) {

@@ -112,6 +112,9 @@ struct Refusal {
   Code code = Code::manifest_invalid;
   std::string message;
   Digest missing;  // blob_unknown: what is not there
+  ErrorCode cause = ErrorCode::io;  // failed: ErrorCode::limit when the disk is full
+
+  static Refusal failed(const Error& error) { return {Code::failed, error.message, {}, error.code}; }
 };
 template <typename T>
 using Pushed = std::variant<T, Refusal>;

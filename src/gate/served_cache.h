@@ -21,6 +21,7 @@ namespace lazaret::gate {
 // A released manifest as it is given out.
 struct Served {
   Digest digest;
+  Digest used;  // the digest its publisher pushed it under by this tag; empty: the canonical one
   std::string media_type;
   std::shared_ptr<const std::string> bytes;
   std::string warning;  // for a Warning header; "" when there is nothing to say

@@ -53,6 +53,7 @@ Caller AccountAuthorizer::caller_of(const Identity& identity) {
   // A limited token administers nothing.
   caller.administrator = identity.role == store::Role::administrator && identity.account != 0 && !identity.grants;
   if (identity.grants) caller.token = std::string(limited) + grants_text(*identity.grants);
+  caller.asked_for_less = identity.grants && identity.asked_for_less;
   return caller;
 }
 
@@ -109,6 +110,13 @@ bool AccountAuthorizer::may(const Caller& caller, Action action, std::string_vie
   }
   if (!caller.token.empty()) identity.grants = parse_grants(std::string_view(caller.token).substr(limited.size())).value_or(std::vector<Grant>());
   return (accounts_.rights(identity, repository) & right_of(action)) != 0;
+}
+
+bool AccountAuthorizer::insider(const Caller& caller, std::string_view repository) {
+  if (may(caller, Action::push, repository)) return true;
+  if (!caller.asked_for_less || !may(caller, Action::pull, repository)) return false;
+  const auto identity = accounts_.identity(caller.name);
+  return identity && (accounts_.rights(*identity, repository) & right_push) != 0;
 }
 
 // One scope parameter with all scopes, as distribution writes it: clients take it apart at the spaces.

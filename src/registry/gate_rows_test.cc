@@ -468,6 +468,25 @@ TEST(GateRows, R23_ForeignLayersAreRefused) {
   EXPECT_NE(push(lenient).status, 400) << "then it is audited like any layer, since its bytes were uploaded";
 }
 
+TEST(GateRows, R23_ForeignLayersThatAreNotHereMakeAnImageIncomplete) {
+  const auto push = [](World& world, const std::string& type) {
+    Image image = clean_image();
+    world.push_blobs("alice/x", "alice", image);
+    const std::string manifest = "{\"schemaVersion\":2,\"mediaType\":\"" + manifest_type + "\",\"config\":" + descriptor(image.config, config_type) + ",\"layers\":[" +
+                                 descriptor("bytes that never came here", type) + "]}";
+    return world.put_manifest("alice/x", "t", "alice", manifest).status;
+  };
+  const std::string foreign = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+  World world;
+  EXPECT_EQ(push(world, foreign), 404);
+  gate::Policy policy = World::quick();
+  policy.foreign_layers = true;
+  World lenient(policy);
+  EXPECT_EQ(push(lenient, layer_type), 404) << "a layer of any other type must be here";
+  EXPECT_EQ(push(lenient, foreign), 403) << "taken, and held, since nobody has seen its bytes";
+  EXPECT_EQ(lenient.get(at("alice/x", "t")).status, 404);
+}
+
 TEST(GateRows, R24_DocumentsThatCanBeReadInTwoWaysAreRefused) {
   World world;
   const Image image = clean_image();

@@ -38,6 +38,10 @@ bool is_pattern(std::string_view text) {
   return text == "*" || is_repository(text) || (text.ends_with("/*") && is_repository(text.substr(0, text.size() - 2)));
 }
 
+bool covers_all(const std::vector<Grant>& grants) {
+  return std::any_of(grants.begin(), grants.end(), [](const Grant& grant) { return grant.repository == "*"; });
+}
+
 bool is_lower_or_digit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
@@ -83,6 +87,11 @@ std::optional<std::vector<Grant>> parse_scopes(std::string_view text) {
     if (first == std::string_view::npos || first == last || ++count > most_scopes) return std::nullopt;
     const std::string_view type = scope.substr(0, scope.find('('));
     const std::string_view name = scope.substr(first + 1, last - first - 1);
+    // The catalog lists what the account may pull, so that this is what its token allows.
+    if (scope == "registry:catalog:*") {
+      if (!covers_all(grants)) grants.push_back({"*", right_pull});
+      continue;
+    }
     if (type.substr(0, first) != "repository" || !is_repository(name)) continue;
     const Rights rights = *parse_rights(scope.substr(last + 1), false);
     const auto same = std::find_if(grants.begin(), grants.end(), [&](const Grant& grant) { return grant.repository == name; });
@@ -123,7 +132,7 @@ std::string scope_text(const std::vector<Grant>& grants) {
   std::string text;
   for (const Grant& grant : grants) {
     if (!text.empty()) text += ' ';
-    text += "repository:" + grant.repository + ":" + rights_text(grant.rights);
+    text += grant.repository == "*" ? "registry:catalog:*" : "repository:" + grant.repository + ":" + rights_text(grant.rights);
   }
   return text;
 }

@@ -65,7 +65,7 @@ void Registry::get_manifest(const CallPtr& call) {
     return call->respond(manifest_unknown());
   }
   if (ledger_.full()) return call->respond(unavailable({ErrorCode::busy, "the ledger does not keep up"}));
-  const gate::Viewer viewer{call->caller.name, authorizer_.may(call->caller, Action::push, call->route.repository)};
+  const gate::Viewer viewer{call->caller.name, authorizer_.insider(call->caller, call->route.repository)};
   const auto resolution = gate_.resolve(call->route.repository, reference, viewer);
   if (!resolution) return call->respond(unavailable(resolution.error()));
   switch (resolution->kind) {
@@ -79,7 +79,7 @@ void Registry::get_manifest(const CallPtr& call) {
 void Registry::answer_manifest(const CallPtr& call, const gate::Served& served) {
   // The name that was asked for: a client compares it with what it computes.
   const auto asked = Digest::parse(call->route.reference);
-  const std::string digest = asked ? asked->str() : served.digest.str();
+  const std::string digest = (asked ? *asked : served.used.empty() ? served.digest : served.used).str();
   net::Response response;
   response.add("Docker-Content-Digest", digest);
   response.add("ETag", "\"" + digest + "\"");
@@ -121,7 +121,7 @@ void Registry::get_blob(const CallPtr& call) {
   const auto asked = Digest::parse(call->route.reference);
   if (!asked) return call->respond(error(400, "DIGEST_INVALID", "the digest is malformed; known are sha256 and sha512"));
   if (ledger_.full()) return call->respond(unavailable({ErrorCode::busy, "the ledger does not keep up"}));
-  const gate::Viewer viewer{call->caller.name, authorizer_.may(call->caller, Action::push, call->route.repository)};
+  const gate::Viewer viewer{call->caller.name, authorizer_.insider(call->caller, call->route.repository)};
   const bool read = call->is("GET");
   const auto blob = gate_.find_blob(call->route.repository, *asked, viewer, read);
   if (!blob) return call->respond(unavailable(blob.error()));
@@ -202,7 +202,7 @@ void Registry::list_tags(const CallPtr& call) {
   if (!allowed(call, Action::pull)) return;
   const auto n = page_size(call->request(), options_.page);
   if (!n) return call->respond(error(400, "UNSUPPORTED", "n must be a number"));
-  const gate::Viewer viewer{call->caller.name, authorizer_.may(call->caller, Action::push, call->route.repository)};
+  const gate::Viewer viewer{call->caller.name, authorizer_.insider(call->caller, call->route.repository)};
   const auto page = gate_.tags(call->route.repository, call->request().query_value("last").value_or(""), *n, viewer);
   if (!page) return call->respond(unavailable(page.error()));
   if (!*page) return call->respond(name_unknown());
@@ -233,7 +233,7 @@ void Registry::list_referrers(const CallPtr& call) {
   if (!allowed(call, Action::pull)) return;
   const auto subject = Digest::parse(call->route.reference);
   if (!subject) return call->respond(error(400, "DIGEST_INVALID", "the digest is malformed; known are sha256 and sha512"));
-  const gate::Viewer viewer{call->caller.name, authorizer_.may(call->caller, Action::push, call->route.repository)};
+  const gate::Viewer viewer{call->caller.name, authorizer_.insider(call->caller, call->route.repository)};
   const auto found = gate_.referrers(call->route.repository, *subject, viewer);
   if (!found) return call->respond(unavailable(found.error()));
   const auto filter = call->request().query_value("artifactType");

@@ -32,7 +32,7 @@ net::Response created_blob(const std::string& repository, const Digest& digest) 
 
 }  // namespace
 
-net::Response Registry::refusal(const CallPtr& call, const gate::Refusal& refusal, bool blob) const {
+net::Response Registry::refusal(const CallPtr& call, const gate::Refusal& refusal) const {
   switch (refusal.code) {
     case Code::manifest_invalid: return error(400, "MANIFEST_INVALID", refusal.message);
     case Code::blob_unknown: return error(404, "MANIFEST_BLOB_UNKNOWN", refusal.message, "{\"digest\":\"" + refusal.missing.str() + "\"}");
@@ -40,7 +40,7 @@ net::Response Registry::refusal(const CallPtr& call, const gate::Refusal& refusa
     case Code::denied: return denial(call, {}, refusal.message);
     case Code::failed: break;
   }
-  return unavailable({blob ? ErrorCode::io : ErrorCode::busy, refusal.message});
+  return unavailable({refusal.cause, refusal.message});
 }
 
 // --- manifests --------------------------------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ void Registry::put_manifest(const CallPtr& call) {
   }
   call->exchange->read_body(options_.limits.manifest_bytes, [this, call, name, tags](std::string body) {
     const auto pushed = gate_.put_manifest(call->route.repository, call->caller.name, name, tags, std::string(call->request().header("Content-Type").value_or("")), body);
-    if (const auto* refused = std::get_if<gate::Refusal>(&pushed)) return call->respond(refusal(call, *refused, false));
+    if (const auto* refused = std::get_if<gate::Refusal>(&pushed)) return call->respond(refusal(call, *refused));
     settle_push(call, std::get<gate::PushResult>(pushed), name, tags, true);
   });
 }
@@ -240,7 +240,7 @@ net::Response Registry::finish_upload(const CallPtr& call, UploadLease& lease, c
   const auto refused = lease.finish(name);
   if (!refused) return created_blob(call->route.repository, name);
   if (one_request) lease.cancel();
-  return refusal(call, *refused, true);
+  return refusal(call, *refused);
 }
 
 void Registry::upload_status(const CallPtr& call) {

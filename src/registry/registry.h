@@ -69,7 +69,7 @@ class Registry {
   void receive_upload(const CallPtr& call, std::shared_ptr<UploadLease> lease, std::optional<Digest> finish_as, bool one_request);
   net::Response finish_upload(const CallPtr& call, UploadLease& lease, const Digest& name, bool one_request);
   static net::Response no_lease(const Error& why);
-  net::Response refusal(const CallPtr& call, const gate::Refusal& refusal, bool blob) const;
+  net::Response refusal(const CallPtr& call, const gate::Refusal& refusal) const;
   net::Response denial(const CallPtr& call, const Digest& digest, const std::string& why) const;
   static net::Response unavailable(const Error& error);
   // Adds who asked, and when.

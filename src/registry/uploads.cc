@@ -64,17 +64,16 @@ std::optional<gate::Refusal> UploadLease::finish(const Digest& name) {
     }
     return {};
   };
-  const auto failed = [](const Error& error) { return gate::Refusal{gate::Refusal::Code::failed, error.message, {}}; };
   if (name.algorithm() == HashAlgorithm::sha512 && !session.sha512) {
     session.sha256.finish();
     session.sha512.emplace(HashAlgorithm::sha512);
-    if (const auto done = again(); !done) return failed(done.error());
+    if (const auto done = again(); !done) return gate::Refusal::failed(done.error());
   }
   const Digest sha256 = session.sha256.finish();
   const Digest computed = name.algorithm() == HashAlgorithm::sha512 ? session.sha512->finish() : sha256;
   if (computed != name) {
     if (name.algorithm() != HashAlgorithm::sha512 && session.sha512) session.sha512->finish();
-    if (const auto done = again(); !done) return failed(done.error());
+    if (const auto done = again(); !done) return gate::Refusal::failed(done.error());
     return gate::Refusal{gate::Refusal::Code::digest_invalid, "the digest does not fit the bytes that were uploaded", {}};
   }
   session.audit->complete(sha256);

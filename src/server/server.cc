@@ -254,7 +254,8 @@ class Running final : public Server {
     std::chrono::steady_clock::time_point collected = std::chrono::steady_clock::now(), forget_next = collected;
     std::unique_lock lock(mutex_);
     while (!stopping_) {
-      wake_.wait_for(lock, std::chrono::seconds(10), [this] { return stopping_; });
+      const std::uint64_t pause = configuration_.collect_seconds == 0 ? 10 : std::min<std::uint64_t>(10, configuration_.collect_seconds);
+      wake_.wait_for(lock, std::chrono::seconds(pause), [this] { return stopping_; });
       if (stopping_) return;
       lock.unlock();
       registry_->tidy();

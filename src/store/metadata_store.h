@@ -187,6 +187,8 @@ class Reader {
   virtual bool repository_visible(std::int64_t id) = 0;
 
   virtual std::optional<Tag> tag(std::int64_t repository, std::string_view name) = 0;
+  // The digest that the publisher uses for this manifest under this tag, where it is not the canonical one.
+  virtual std::optional<Digest> tag_digest(std::int64_t repository, std::string_view name, const Digest& canonical) = 0;
   // By name, beginning after `after`. `released`: only those that serve something that is released now.
   virtual std::vector<Tag> tags(std::int64_t repository, std::string_view after, std::size_t limit, bool released) = 0;
 
@@ -268,6 +270,8 @@ class Writer : public Reader {
   virtual std::int64_t add_repository(std::string_view name, std::string_view publisher, Time at) = 0;
 
   virtual void put_tag(std::int64_t repository, const Tag& tag) = 0;
+  // `used`: what tag_digest() will give; the canonical one to forget another.
+  virtual void set_tag_digest(std::int64_t repository, std::string_view name, const Digest& canonical, const Digest& used) = 0;
   virtual void remove_tag(std::int64_t repository, std::string_view name) = 0;
   // Tags that point to a manifest that leaves the repository: those that were pushed last as it go, the others serve nothing.
   virtual void remove_tags_of(std::int64_t repository, const Digest& manifest) = 0;

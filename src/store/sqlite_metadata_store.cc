@@ -46,6 +46,8 @@ CREATE TABLE IF NOT EXISTS alias (name TEXT PRIMARY KEY, digest TEXT NOT NULL) W
 CREATE TABLE IF NOT EXISTS tag (repository INTEGER NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, released TEXT NOT NULL,
   publisher TEXT NOT NULL, at INTEGER NOT NULL, takedown INTEGER NOT NULL, PRIMARY KEY (repository, name)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tag_digest ON tag (digest);
+CREATE TABLE IF NOT EXISTS tag_alias (repository INTEGER NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, used TEXT NOT NULL,
+  PRIMARY KEY (repository, name, digest)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tag_publisher ON tag (publisher);
 CREATE TABLE IF NOT EXISTS upload (id TEXT PRIMARY KEY, repository TEXT NOT NULL, publisher TEXT NOT NULL, algorithm INTEGER NOT NULL,
   started INTEGER NOT NULL, touched INTEGER NOT NULL) WITHOUT ROWID;
@@ -153,11 +155,20 @@ class Session final : public Writer {
     run("INSERT OR REPLACE INTO tag (repository, name, digest, released, publisher, at, takedown) VALUES (?, ?, ?, ?, ?, ?, ?)", repository, tag.name,
         tag.digest, tag.released, tag.publisher, tag.at, tag.takedown);
   }
+  std::optional<Digest> tag_digest(std::int64_t repository, std::string_view name, const Digest& canonical) override {
+    return first<Digest>("SELECT used FROM tag_alias WHERE repository = ? AND name = ? AND digest = ?", read_digest, repository, name, canonical);
+  }
+  void set_tag_digest(std::int64_t repository, std::string_view name, const Digest& canonical, const Digest& used) override {
+    run("DELETE FROM tag_alias WHERE repository = ? AND name = ? AND digest = ?", repository, name, canonical);
+    if (used != canonical) run("INSERT INTO tag_alias (repository, name, digest, used) VALUES (?, ?, ?, ?)", repository, name, canonical, used);
+  }
   void remove_tag(std::int64_t repository, std::string_view name) override {
     run("DELETE FROM tag WHERE repository = ? AND name = ?", repository, name);
+    run("DELETE FROM tag_alias WHERE repository = ? AND name = ?", repository, name);
   }
   void remove_tags_of(std::int64_t repository, const Digest& manifest) override {
     run("DELETE FROM tag WHERE repository = ? AND digest = ?", repository, manifest);
+    run("DELETE FROM tag_alias WHERE repository = ? AND digest = ?", repository, manifest);
     run("UPDATE tag SET released = '' WHERE repository = ? AND released = ?", repository, manifest);
   }
   void release_tags_of(const Digest& manifest) override { run("UPDATE tag SET released = digest WHERE digest = ?", manifest); }

@@ -9,7 +9,7 @@ import time
 
 import support  # first: it sets the path
 import images
-from serve_support import PASSWORD, Client, Server, clean_image
+from serve_support import PASSWORD, Client, Server, clean_image, evil_image, sha256
 
 
 def token_for(server, scope, user=None, password=PASSWORD):
@@ -52,6 +52,26 @@ def test_the_ping_tells_clients_how_to_log_in():
         assert with_token(server, token, "POST", "/v2/alice/other/blobs/uploads/").status == 401
         assert Client(server, "alice").request("POST", "/v2/bob/app/blobs/uploads/").status == 403
         assert Client(server, "alice", "wrong password").request("GET", "/v2/").status == 401
+
+
+def test_a_publisher_whose_client_asks_only_to_pull_still_reads_back_and_a_robot_does_not():
+    with support.temporary_folder() as folder, Server(folder) as server:
+        alice = Client(server, "alice")
+        answer, held, _ = alice.push("alice/app", "evil", evil_image())
+        assert answer.status == 403, answer
+        assert alice.push_blob("alice/app", b"no manifest names it").status == 201
+        blob, manifest = f"/v2/alice/app/blobs/{sha256(b'no manifest names it')}", f"/v2/alice/app/manifests/{held}"
+        # As docker and skopeo do it: the challenge names "pull" for what is read.
+        token = token_for(server, "repository:alice/app:pull", "alice")
+        assert with_token(server, token, "GET", blob).status == 200
+        assert with_token(server, token, "GET", manifest).status == 403, "told why"
+        assert with_token(server, token, "POST", "/v2/alice/app/blobs/uploads/").status == 401
+        robot = server.user("token", "alice", "--scope", "alice/app:pull", "--days", "1", "--label", "deploy").strip()
+        time.sleep(1.1)
+        for user, password in (("alice", robot), ("bob", PASSWORD)):
+            token = token_for(server, "repository:alice/app:pull,push", user, password)
+            assert with_token(server, token, "GET", blob).status == 404
+            assert with_token(server, token, "GET", manifest).status == 404
 
 
 def test_acts_of_the_command_line_reach_a_running_server():

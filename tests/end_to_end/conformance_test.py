@@ -257,6 +257,17 @@ def test_tags_of_a_push_by_digest():
     assert ALICE.request("PUT", f"/v2/alice/tagged/manifests/{sha256(document)}?tag=-x", body=document, headers={"Content-Type": MANIFEST}).status == 400
 
 
+def test_a_tag_answers_with_the_digest_it_was_pushed_by():
+    _, _, document = released("alice/wide")
+    for name, other in ((sha512(document), sha256(document)), (sha256(document), sha512(document))):
+        answer = ALICE.request("PUT", f"/v2/alice/wide/manifests/{name}?tag=w", body=document, headers={"Content-Type": MANIFEST})
+        assert answer.status == 201, answer
+        for method in ("GET", "HEAD"):
+            assert NOBODY.request(method, "/v2/alice/wide/manifests/w").headers["Docker-Content-Digest"] == name
+        assert NOBODY.head("/v2/alice/wide/manifests/t").headers["Docker-Content-Digest"] == sha256(document), "another tag of it"
+        assert NOBODY.head(f"/v2/alice/wide/manifests/{other}").headers["Docker-Content-Digest"] == other
+
+
 def test_large_manifests():
     document = json.loads(artifact("alice/large"))
     room = (4 << 20) - len(json.dumps({**document, "annotations": {"x": ""}}).encode())
@@ -342,6 +353,15 @@ def test_catalog():
         path = re.fullmatch(r'<(.*)>; rel="next"', answer.headers["Link"]).group(1) if "Link" in answer.headers else None
     assert seen == names
     assert NOBODY.get("/v2/_catalog?n=0").json() == {"repositories": []}
+
+
+def test_the_catalog_with_a_token_for_it():
+    released("alice/listed")
+    answer = ALICE.get("/token?service=lazaret&scope=registry:catalog:*")
+    assert answer.status == 200, answer
+    bearer = {"Authorization": "Bearer " + answer.json()["token"]}
+    assert "alice/listed" in Client(SERVER).request("GET", "/v2/_catalog", headers=bearer).json()["repositories"]
+    assert Client(SERVER).request("POST", "/v2/alice/listed/blobs/uploads/", headers=bearer).status == 401, "it allows no more than to pull"
 
 
 def test_referrers():

