@@ -13,8 +13,8 @@ def digest_of(path):
     return state.hexdigest()
 
 
-def main():
-    packed, plain, folder = sys.argv[1:4]
+def write_layout(packed, plain_digest, folder):
+    """The file `packed`, whose decoded bytes have the sha256 `plain_digest` (hex), becomes the layer of the image in `folder`."""
     blobs = os.path.join(folder, "blobs", "sha256")
     os.makedirs(blobs, exist_ok=True)
 
@@ -29,7 +29,7 @@ def main():
     if not os.path.exists(os.path.join(blobs, layer)):
         os.link(packed, os.path.join(blobs, layer))
     config = put({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["bash"], "Env": ["PATH=/usr/bin:/bin"]},
-                  "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest_of(plain)]}, "history": [{"created_by": "mmdebstrap"}]})
+                  "rootfs": {"type": "layers", "diff_ids": ["sha256:" + plain_digest]}, "history": [{"created_by": "mmdebstrap"}]})
     manifest = put({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
                     "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **config},
                     "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": "sha256:" + layer, "size": os.path.getsize(packed)}]})
@@ -37,6 +37,11 @@ def main():
         json.dump({"schemaVersion": 2, "manifests": [{"mediaType": "application/vnd.oci.image.manifest.v1+json", **manifest}]}, out)
     with open(os.path.join(folder, "oci-layout"), "w") as out:
         json.dump({"imageLayoutVersion": "1.0.0"}, out)
+
+
+def main():
+    packed, plain, folder = sys.argv[1:4]
+    write_layout(packed, digest_of(plain), folder)
 
 
 if __name__ == "__main__":

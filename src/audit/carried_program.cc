@@ -90,7 +90,7 @@ bool unpack_upx(Bytes content, const format::ElfFile& elf, std::uint32_t mode, c
   };
   forget(layout.section_offset_at, program[4] == 2 ? 8 : 4);
   forget(layout.section_count_at, 4);
-  handler.member("upx", mode, program.size(), {program, 0, true, true, nullptr, false});
+  handler.member("upx", mode, program.size(), {program, 0, true, true, nullptr, false, {}});
   return true;
 }
 
@@ -127,7 +127,7 @@ void carve_programs(Bytes content, std::uint64_t content_offset, const std::vect
     const bool outside = std::any_of(elf.diagnostics.begin(), elf.diagnostics.end(), [](const Diagnostic& d) { return d.rule == "anomaly.elf-segment-outside"; });
     const std::uint64_t size = outside ? rest.size() : elf.end_of_image;
     end = at + size;
-    handler.member(std::string(carved_prefix) + std::to_string(content_offset + at), 0, size, {rest.first(size), 0, true, true, nullptr, false});
+    handler.member(std::string(carved_prefix) + std::to_string(content_offset + at), 0, size, {rest.first(size), 0, true, true, nullptr, false, {}});
   }
 }
 

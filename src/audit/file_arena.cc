@@ -43,14 +43,23 @@ std::uint8_t* FileArena::allocate(std::size_t bytes) {
     // A kernel without huge pages refuses, which costs nothing but speed.
     [[maybe_unused]] const int refused = madvise(base_, size_, MADV_HUGEPAGE);
   }
-  for (auto range = free_.begin(); range != free_.end(); ++range) {
-    if (range->second < bytes) continue;
-    const std::size_t offset = range->first, rest = range->second - bytes;
+  const auto take = [&](std::map<std::size_t, std::size_t>::iterator range, bool from_front) {
+    const auto [begin, size] = *range;
+    const std::size_t rest = size - bytes, offset = from_front ? begin : begin + rest;
     free_.erase(range);
-    if (rest > 0) free_[offset + bytes] = rest;
+    if (rest > 0) free_[from_front ? begin + bytes : begin] = rest;
     used_[offset] = bytes;
     touched_ = true;
     return base_ + offset;
+  };
+  if (bytes >= huge_page) {
+    for (auto range = free_.begin(); range != free_.end(); ++range) {
+      if (range->second >= bytes) return take(range, true);
+    }
+  } else {
+    for (auto range = free_.end(); range != free_.begin();) {
+      if ((--range)->second >= bytes) return take(range, false);
+    }
   }
   return nullptr;
 }

@@ -19,7 +19,8 @@ class FileArena {
   FileArena(const FileArena&) = delete;
   FileArena& operator=(const FileArena&) = delete;
 
-  // The lowest place that is large enough. Null when there is none. The content is what the last user left.
+  // A place that is large enough: the lowest for large pieces, the highest for small ones, so that they do not stand in each other's way. Null when
+  // there is none. The content is what the last user left.
   std::uint8_t* allocate(std::size_t bytes);
   void free(std::uint8_t* memory);
   // Gives the memory of everything that is not in use back to the kernel.

@@ -18,7 +18,7 @@ TEST(FileArena, LeavesEverythingToMallocUnderAddressSanitizer) {
 }
 #else
 
-TEST(FileArena, GivesTheLowestPlaceAgain) {
+TEST(FileArena, GivesTheSamePlaceAgain) {
   FileArena arena(16 << 20);
   std::uint8_t* const first = arena.allocate(5'000'000);
   std::uint8_t* const second = arena.allocate(1000);
@@ -26,7 +26,10 @@ TEST(FileArena, GivesTheLowestPlaceAgain) {
   ASSERT_NE(second, nullptr);
   arena.free(first);
   EXPECT_EQ(arena.allocate(4'000'000), first);
+  EXPECT_GT(second, first + 8'000'000);  // small ones at the other end
   arena.free(first);
+  arena.free(second);
+  EXPECT_EQ(arena.allocate(1000), second);
   arena.free(second);
   EXPECT_EQ(arena.used(), 0u);
   EXPECT_EQ(arena.allocate(16 << 20), first);  // the ranges have grown together again

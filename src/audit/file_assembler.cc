@@ -109,7 +109,7 @@ void FileAssembler::emit_window(bool last) {
   const std::uint64_t size = full->bytes.size();
   const Bytes bytes = full->bytes.view();
   // Given away before the next buffer is asked for: whoever waits for the budget must not hold a part of it.
-  sink_({bytes, offset_, first_, last, std::move(full), true});
+  sink_({bytes, offset_, first_, last, std::move(full), true, {}});
   first_ = false;
   if (last) return;
   offset_ += size - tail.size();

@@ -11,6 +11,7 @@
 
 #include "audit/file_arena.h"
 #include "base/bytes.h"
+#include "base/digest.h"
 #include "base/threads.h"
 
 namespace lazaret::audit {
@@ -21,6 +22,7 @@ struct FileContent {
   bool first = true, last = true;
   std::shared_ptr<const void> owner;  // keeps `bytes` alive; null when they are valid during the call only
   bool copied = false;                // out of the pieces, into a buffer
+  Digest sha256{};                    // of the file, when it is whole and this is known already
 };
 
 // What the assemblers of a machine share. All members may be null.

@@ -288,6 +288,7 @@ class FileAuditor::Impl::Members final : public UnpackHandler {
                   type_, detect::Origin::file};
     inner.mode = mode;
     inner.first = content.first;
+    inner.sha256 = content.sha256;
     if (!(content.first && content.last)) {
       inner.file_size = std::max(inner.file_size, content.offset + content.bytes.size() + 1);  // never whole
     }

@@ -30,7 +30,7 @@ constexpr std::size_t batch_files = 256;
 constexpr std::size_t diagnostics_of_a_kind = 16;
 // Large files whose md5 is made at once (hash_each.h), and how long they wait for others when no bytes come.
 constexpr std::size_t group_files = 8, group_bytes = 48 << 20;
-constexpr std::chrono::milliseconds group_wait{20};
+constexpr std::chrono::milliseconds group_wait{100};
 
 // Decoded bytes. The buffer goes back to the pool when the last file in it has been audited.
 struct Chunk {
@@ -71,6 +71,9 @@ class LayerAuditor::Impl final : private format::TarHandler {
         tar_(limits_, *this) {
     assembler_.before_waiting([this] { submit_all(); });
     assembler_.when_copied([this](Bytes bytes) { hashes_.add_to_file(bytes); });
+    // The first files need them; until then nothing else keeps the workers busy.
+    machine_.workers.submit([ruleset = ruleset_] { ruleset->patterns_for(FileKind::text); });
+    machine_.workers.submit([ruleset = ruleset_] { ruleset->patterns_for(FileKind::elf); });
     splitter_ = std::thread([this] { split(); });
   }
 

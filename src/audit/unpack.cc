@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/hash_each.h"
 #include "codec/decoder.h"
 #include "format/archives.h"
 #include "format/tar.h"
@@ -17,6 +18,7 @@ using format::FileKind;
 
 constexpr std::size_t side_piece = 1 << 20;
 constexpr std::size_t decode_piece = 64 << 10;
+constexpr std::size_t hashed_together = 512 << 10;
 
 codec::Encoding encoding_of(FileKind kind) {
   switch (kind) {
@@ -250,7 +252,7 @@ class ZipMember final : private codec::SideContent {
  private:
   void deliver_windows(Bytes data) {
     limits_.bytes_out -= std::min<std::uint64_t>(limits_.bytes_out, data.size());
-    handler_.member(entry_.path, entry_.mode, data.size(), {data, 0, true, true, nullptr, false});
+    handler_.member(entry_.path, entry_.mode, data.size(), {data, 0, true, true, nullptr, false, {}});
   }
   void side_bytes(std::string_view what, std::uint64_t offset, Bytes piece, bool) override {
     handler_.side_content(what, entry_.header_offset + offset, piece);
@@ -294,10 +296,28 @@ void unpack_zip(Bytes content, UnpackLimits limits, UnpackHandler& handler) {
 
 void deliver_archive(const format::Archive& archive, Bytes content, UnpackHandler& handler) {
   for (const Diagnostic& diagnostic : archive.diagnostics) handler.diagnostic(diagnostic);
+  // Some members at a time are hashed at once (hash_each.h), few enough that their bytes are still in the cache when they are looked at.
+  std::vector<const format::ArchiveMember*> group;
+  std::vector<Bytes> contents;
+  std::size_t bytes = 0;
+  const auto deliver_group = [&] {
+    std::vector<Digest> digests(contents.size());
+    hash_each(HashAlgorithm::sha256, contents, digests);
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      handler.member(group[i]->path, group[i]->mode, contents[i].size(), {contents[i], 0, true, true, nullptr, false, digests[i]});
+    }
+    group.clear();
+    contents.clear();
+    bytes = 0;
+  };
   for (const format::ArchiveMember& member : archive.members) {
     if (member.data.empty()) continue;
-    handler.member(member.path, member.mode, member.data.size(), {member.data, 0, true, true, nullptr, false});
+    group.push_back(&member);
+    contents.push_back(member.data);
+    bytes += member.data.size();
+    if (bytes >= hashed_together || group.size() >= 256) deliver_group();
   }
+  deliver_group();
   for (const auto& [offset, size] : archive.gaps) {
     // Nothing but the magic is an archive's: the content was audited as it is, and would be unpacked as the same archive for ever.
     if (size == content.size()) continue;
