@@ -111,7 +111,7 @@ void add_check(CLI::App& app, CheckCommandOptions& options) {
   app.add_option("--docker-root", options.docker_root, "Docker's folder (default: what daemon.json says, /var/lib/docker)")->type_name("DIR");
   app.add_option("--podman-root", options.podman_root, "store of Podman or CRI-O (default: what storage.conf says, /var/lib/containers/storage, every user's)")->type_name("DIR");
   app.add_option("--containerd-root", options.containerd_root, "containerd's folder (default: what config.toml says, /var/lib/containerd, those of k3s, RKE2, MicroK8s)")->type_name("DIR");
-  app.add_option("--incidents", options.incidents, "known incidents besides the built-in ones, in the form of rules/incidents (may be given again)")->type_name("FILE")->allow_extra_args(false);
+  app.add_option("--incident-file", options.incidents, "known incidents besides the built-in ones, in the form of rules/incidents (may be given again)")->type_name("FILE")->allow_extra_args(false);
   app.add_option("-f,--format", options.scan.format, "table or json (default: table on a terminal, else json)")->check(CLI::IsMember({"table", "json"}))->type_name("FORMAT");
   app.add_option("-o,--output", options.scan.output, "write the report to this file")->type_name("FILE");
   app.add_option("--fail-on", options.scan.fail_on, "verdict from which on the exit code is 1: suspicious, malicious or never")

@@ -163,7 +163,7 @@ def test_a_podman_store():
                                     ("known-bad.image-digest", f'[[image]]\nrepository = "registry.example/x/y"\ndigest = "sha256:{image["Id"]}"\n')):
                     with open(f"{folder}/own.toml", "w") as out:
                         out.write('id = "own"\ntitle = "Own"\nfirst_seen = "2026"\n' + entry + 'confidence = "high"\nsource = "us"\n')
-                    report = check("--root", f"{folder}/root", "--podman-root", root, "--incidents", f"{folder}/own.toml", expect=1)
+                    report = check("--root", f"{folder}/root", "--podman-root", root, "--incident-file", f"{folder}/own.toml", expect=1)
                     assert kind in rules(report, "image", OTHER_NAME), (kind, rules(report, "image"))
                     assert rules(report, "image", CLEAN) == set()
             finally:
@@ -387,7 +387,7 @@ def test_processes_of_this_host():
 
 def test_mistakes_of_the_user():
     with support.temporary_folder() as folder:
-        for arguments in (["--root", f"{folder}/none"], ["--root", folder, "--docker-root", f"{folder}/none"], ["--root", folder, "--docker-root", folder], ["--root", folder, "--incidents", f"{folder}/none"],
+        for arguments in (["--root", f"{folder}/none"], ["--root", folder, "--docker-root", f"{folder}/none"], ["--root", folder, "--docker-root", folder], ["--root", folder, "--incident-file", f"{folder}/none"],
                           ["--fail-on", "high"]):
             assert check(*arguments, expect=2) is None, arguments
 
