@@ -5,7 +5,9 @@
 #include "format/bolt_test_support.h"
 #include "source/containerd_store.h"
 #include "source/containers_store.h"
+#include "source/docker_store.h"
 #include "source/sources.h"
+#include "source/stored_images.h"
 #include "source/store_test_support.h"
 
 namespace lazaret::source {
@@ -399,6 +401,142 @@ TEST(ContainerdSource, DatabasesThatAreNone) {
               HasSubstr("nothing"));
   EXPECT_THAT(failure("containerd:[relative]app"), HasSubstr("absolute path"));
   EXPECT_THAT(failure("containerd:[/root]"), HasSubstr("name an image"));
+}
+
+// A google.protobuf.Any as containerd keeps a container's spec in.
+std::string any(const std::string& type, const std::string& value) {
+  const auto field = [](char number, const std::string& content) {
+    std::string out(1, static_cast<char>(number << 3 | 2));
+    std::size_t size = content.size();
+    for (; size >= 0x80; size >>= 7) out += static_cast<char>(size | 0x80);
+    return out + static_cast<char>(size) + content;
+  };
+  return field(1, type) + field(2, value);
+}
+
+TEST(ContainerdSource, ListsImagesAndContainersOfAllNamespaces) {
+  Containerd store;
+  store.add("default", "docker.io/library/app:1");
+  store.add("k8s.io", "docker.io/library/app:2");
+  BoltTree& container = store.meta.buckets["v1"].buckets["k8s.io"].buckets["containers"].buckets["abc"];
+  const std::string spec = "{\"process\":{\"args\":[\"" + std::string(300, 'x') + "\"]}}";
+  container.values = {{"image", "docker.io/library/app:2"}, {"snapshotter", "overlayfs"}, {"snapshotKey", "abc"}, {"spec", any("types.containerd.io/opencontainers/runtime-spec/1/Spec", spec)}};
+  container.buckets["labels"].values = {{"io.kubernetes.pod.name", "web-0"}};
+  store.write();
+  auto opened = ContainerdStore::open(store.folder.path(), {});
+  ASSERT_TRUE(opened.ok());
+  ASSERT_EQ(opened->images().size(), 2u);
+  EXPECT_EQ(opened->images()[1].name_space, "k8s.io");
+  const auto containers = opened->containers();
+  ASSERT_EQ(containers.size(), 1u);
+  EXPECT_EQ(containers[0].id, "abc");
+  EXPECT_EQ(containers[0].spec, spec);
+  EXPECT_EQ(containers[0].pod_name, "web-0");
+  EXPECT_EQ(opened->open_snapshot(containers[0], {}).error().code, ErrorCode::not_found);
+}
+
+TEST(ContainerdSource, SpecsThatAreCutOff) {
+  const std::string whole = any("type", std::string(200, 'v'));
+  for (std::size_t size = 0; size <= whole.size(); ++size) {
+    Containerd store;
+    store.add("default", "docker.io/library/app:1");
+    store.meta.buckets["v1"].buckets["default"].buckets["containers"].buckets["abc"].values["spec"] = whole.substr(0, size);
+    store.write();
+    auto opened = ContainerdStore::open(store.folder.path(), {});
+    ASSERT_TRUE(opened.ok());
+    EXPECT_EQ(opened->containers().at(0).spec.size(), size == whole.size() ? 200u : 0u);
+  }
+}
+
+// --- Docker's own folder ------------------------------------------------------------------------
+
+class DockerFolder {
+ public:
+  DockerFolder() {
+    layer.add("bin/run", "content\n");
+    layer.end();
+    diff_id = sha256(as_bytes(layer.tar)).str();
+    config = "{\"os\":\"linux\",\"architecture\":\"amd64\",\"config\":{\"Cmd\":[\"/bin/run\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" + diff_id + "\"]}}";
+    id = sha256(as_bytes(config)).hex();
+    folder.write("image/overlay2/imagedb/content/sha256/" + id, config);
+    folder.write("image/overlay2/repositories.json", "{\"Repositories\":{\"app\":{\"app:1\":\"sha256:" + id + "\",\"app@sha256:" + std::string(64, 'a') + "\":\"sha256:" + id + "\"}}}");
+    const std::string place = "image/overlay2/layerdb/sha256/" + diff_id.substr(7) + "/";
+    folder.write(place + "cache-id", "0123abc");
+    folder.write("overlay2/0123abc/diff/bin/run", "content\n");
+    folder.write("image/overlay2/distribution/v2metadata-by-diffid/sha256/" + diff_id.substr(7), "[{\"Digest\":\"sha256:" + std::string(64, 'b') + "\",\"SourceRepository\":\"docker.io/library/app\"}]");
+    folder.write("containers/c1/config.v2.json", "{\"ID\":\"c1\",\"Name\":\"/web\",\"Driver\":\"overlay2\",\"Image\":\"sha256:" + id + "\",\"Config\":{\"Image\":\"app:1\"},\"State\":{\"Running\":true}}");
+    folder.write("containers/c1/hostconfig.json", "{}");
+    folder.write("image/overlay2/layerdb/mounts/c1/mount-id", "4567def");
+    folder.write("overlay2/4567def/diff/tmp/new", "written\n");
+  }
+  Result<DockerStore> open() const { return DockerStore::open(*open_folder(folder.path()), "docker", {}); }
+
+  TemporaryFolder folder;
+  RecordedLayer layer;
+  std::string diff_id, config, id;
+};
+
+TEST(DockerStore, ImagesContainersAndWhatTheyWrote) {
+  const DockerFolder docker;
+  const auto store = docker.open();
+  ASSERT_TRUE(store.ok()) << store.error().message;
+  EXPECT_THAT(store->unread(), IsEmpty());
+  ASSERT_EQ(store->images().size(), 1u);
+  const DockerImage& image = store->images()[0];
+  EXPECT_EQ(image.id.hex(), docker.id);
+  EXPECT_EQ(image.names.at(0), "docker.io/library/app:1");
+  EXPECT_EQ(image.digests.at(0).hex(), std::string(64, 'a'));
+  Collector collector;
+  const auto described = deliver_image(*store, image, "app", collector, {});
+  ASSERT_TRUE(described.ok());
+  EXPECT_THAT(described->unaudited, IsEmpty());
+  ASSERT_EQ(described->manifests.at(0).layers.size(), 1u);
+  const auto& layer = described->manifests[0].layers[0];
+  EXPECT_EQ(layer.descriptor.digest.hex(), std::string(64, 'b'));
+  EXPECT_EQ(layer.form, format::LayerForm::rebuilt) << "there is no record of its tar form";
+  EXPECT_THAT(collector.blobs.at(layer.key).bytes, HasSubstr("content\n"));
+
+  ASSERT_EQ(store->containers().size(), 1u);
+  const DockerContainer& container = store->containers()[0];
+  EXPECT_EQ(container.name, "web");
+  EXPECT_TRUE(container.running);
+  EXPECT_EQ(container.image_id.hex(), docker.id);
+  auto written = store->open_layer(container);
+  ASSERT_TRUE(written.ok()) << written.error().message;
+  Collector upper;
+  ASSERT_TRUE(deliver_written_layer(std::move(*written), "web", upper, {}).ok());
+  EXPECT_THAT(upper.blobs.begin()->second.bytes, HasSubstr("written\n"));
+}
+
+TEST(DockerStore, WhatLeadsOutOfTheFolderIsRefused) {
+  const DockerFolder docker;
+  docker.folder.write("image/overlay2/layerdb/sha256/" + docker.diff_id.substr(7) + "/cache-id", "../../etc");
+  docker.folder.write("image/overlay2/layerdb/mounts/c1/mount-id", "..");
+  const auto store = docker.open();
+  ASSERT_TRUE(store.ok());
+  EXPECT_EQ(store->open_layer(store->containers()[0]).error().code, ErrorCode::corrupt);
+  Collector collector;
+  const auto described = deliver_image(*store, store->images()[0], "app", collector, {});
+  ASSERT_TRUE(described.ok());
+  EXPECT_THAT(described->unaudited, Not(IsEmpty()));
+}
+
+TEST(DockerStore, DocumentsThatAreNone) {
+  for (const char* text : {"", "{", "[]", "{\"Repositories\":7}", "{\"Repositories\":{\"a\":{\"b\":7}}}"}) {
+    const DockerFolder docker;
+    docker.folder.write("image/overlay2/repositories.json", text);
+    docker.folder.write("containers/c1/config.v2.json", text);
+    docker.folder.write("image/overlay2/imagedb/content/sha256/" + docker.id, text);
+    const auto store = docker.open();
+    ASSERT_TRUE(store.ok());
+    ASSERT_EQ(store->images().size(), 1u);
+    Collector collector;
+    const auto described = deliver_image(*store, store->images()[0], "app", collector, {});
+    ASSERT_TRUE(described.ok());
+    EXPECT_THAT(described->diagnostics, Not(IsEmpty())) << "the config is not the one of its ID";
+  }
+  const TemporaryFolder empty;
+  EXPECT_EQ(DockerStore::open(*open_folder(empty.path()), "docker", {}).error().code, ErrorCode::not_found);
 }
 
 }  // namespace
