@@ -6,6 +6,7 @@
 
 #include "audit/paths.h"
 #include "base/text.h"
+#include "format/package_database.h"
 
 namespace lazaret::audit {
 namespace {
@@ -16,77 +17,31 @@ constexpr std::string_view distroless_status = "/var/lib/dpkg/status.d/";
 
 bool is_apk_database(std::string_view path) { return path == "/lib/apk/db/installed" || path == "/usr/lib/apk/db/installed"; }
 
+std::string_view manager_of(std::string_view path) { return is_apk_database(path) ? "apk" : is_rpm_database(path) ? "rpm" : "dpkg"; }
+
 void for_each_database(const RootFileSystem& root, const std::function<void(const KeptFile&)>& visit) {
   for (std::size_t layer = 0; layer < root.layers().size(); ++layer) {
     for (const KeptFile& kept : root.layers()[layer]->kept) {
-      if ((kept.path.starts_with("/var/lib/dpkg/") || is_apk_database(kept.path)) && root.is_visible(layer, kept.entry)) visit(kept);
+      const bool wanted = kept.path.starts_with("/var/lib/dpkg/") || is_apk_database(kept.path) || is_rpm_database(kept.path);
+      if (wanted && root.is_visible(layer, kept.entry)) visit(kept);
     }
   }
-}
-
-// deb-control(5): paragraphs of "Field: value", continued by lines that begin with a space.
-void read_dpkg(std::string_view text, std::vector<InstalledPackage>& packages) {
-  InstalledPackage package{"dpkg", "", "", ""};
-  bool installed = true;
-  const auto end = [&] {
-    if (!package.name.empty() && installed) packages.push_back(package);
-    package = {"dpkg", "", "", ""};
-    installed = true;
-  };
-  for (const std::string_view line : split(text, '\n')) {
-    if (trim(line).empty()) {
-      end();
-      continue;
-    }
-    const auto colon = line.find(':');
-    if (line.front() == ' ' || colon == std::string_view::npos) continue;
-    const std::string_view field = line.substr(0, colon), value = trim(line.substr(colon + 1));
-    if (field == "Package") package.name = value;
-    if (field == "Version") package.version = value;
-    if (field == "Architecture") package.architecture = value;
-    if (field == "Status") installed = value.ends_with(" installed");  // not "config-files", "half-installed"
-  }
-  end();
-}
-
-// apk-tools, APKINDEX and installed database: lines of one letter and a value, a paragraph for each package. `file` is told of each path with the
-// number of the package among those of this text.
-void read_apk(std::string_view text, std::vector<InstalledPackage>* packages, const std::function<void(std::string path, std::string_view name)>& file) {
-  InstalledPackage package{"apk", "", "", ""};
-  std::string folder;
-  const auto end = [&] {
-    if (packages != nullptr && !package.name.empty()) packages->push_back(package);
-    package = {"apk", "", "", ""};
-    folder.clear();
-  };
-  for (const std::string_view line : split(text, '\n')) {
-    if (trim(line).empty()) {
-      end();
-      continue;
-    }
-    if (line.size() < 2 || line[1] != ':') continue;
-    const std::string_view value = line.substr(2);
-    switch (line[0]) {
-      case 'P': package.name = value; break;
-      case 'V': package.version = value; break;
-      case 'A': package.architecture = value; break;
-      case 'F': folder = value; break;
-      case 'R':
-        if (file) file(canonical_path(folder + "/" + std::string(value)), package.name);
-        break;
-      default: break;
-    }
-  }
-  end();
 }
 
 }  // namespace
 
 InstalledPackages::InstalledPackages(const RootFileSystem& root) : root_(root) {
   for_each_database(root, [&](const KeptFile& kept) {
-    const std::string_view path = kept.path;
-    if (path == dpkg_status || (path.starts_with(distroless_status) && !path.ends_with(".md5sums"))) read_dpkg(kept.text, packages_);
-    if (is_apk_database(path)) read_apk(kept.text, &packages_, nullptr);
+    const std::string_view path = kept.path, manager = manager_of(path);
+    if (manager != "dpkg") {
+      format::read_apk_installed(kept.text, [&](const format::ApkPackage& package) {
+        packages_.push_back({std::string(manager), package.name, package.version, package.architecture});
+      });
+    } else if (path == dpkg_status || (path.starts_with(distroless_status) && !path.ends_with(".md5sums"))) {
+      for (const format::DpkgPackage& package : format::parse_dpkg_status(kept.text)) {
+        if (package.installed) packages_.push_back({"dpkg", package.name, package.version, package.architecture});
+      }
+    }
   });
   std::sort(packages_.begin(), packages_.end());
   packages_.erase(std::unique(packages_.begin(), packages_.end()), packages_.end());
@@ -124,18 +79,17 @@ std::vector<std::size_t> InstalledPackages::owners_of(const std::vector<std::str
     for (auto it = first; it != last; ++it) owners[it->second] = std::min(owners[it->second], package);
   };
   for_each_database(root_, [&](const KeptFile& kept) {
-    const std::string_view path = kept.path;
-    const bool is_list = path.starts_with(dpkg_info) && path.ends_with(".list");
-    const bool is_sums = path.ends_with(".md5sums") && (path.starts_with(dpkg_info) || path.starts_with(distroless_status));
-    if (is_list || is_sums) {
-      const auto [name, architecture] = split_name(path);
-      for (const std::string_view line : split(kept.text, '\n')) {
-        if (is_list && !line.empty()) claim("dpkg", name, architecture, canonical_path(line));
-        if (is_sums && line.size() > 34 && line[32] == ' ') claim("dpkg", name, architecture, canonical_path(line.substr(34)));
-      }
-    } else if (is_apk_database(path)) {
-      read_apk(kept.text, nullptr, [&](std::string file, std::string_view package) { claim("apk", package, "", file); });
+    const std::string_view path = kept.path, manager = manager_of(path);
+    if (manager != "dpkg") {
+      format::read_apk_installed(kept.text, [&](const format::ApkPackage& package) {
+        format::read_apk_files(package.paragraph, [&](const format::PackagedFile& file) { claim(manager, package.name, package.architecture, canonical_path(file.path)); });
+      });
+      return;
     }
+    const auto [name, architecture] = split_name(path);
+    const auto claim_file = [&, of = name, on = architecture](const format::PackagedFile& file) { claim("dpkg", of, on, canonical_path(file.path)); };
+    if (path.starts_with(dpkg_info) && path.ends_with(".list")) format::read_dpkg_list(kept.text, claim_file);
+    if (path.ends_with(".md5sums") && (path.starts_with(dpkg_info) || path.starts_with(distroless_status))) format::read_dpkg_md5sums(kept.text, claim_file);
   });
   return owners;
 }

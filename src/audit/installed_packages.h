@@ -13,7 +13,7 @@
 namespace lazaret::audit {
 
 struct InstalledPackage {
-  std::string manager;  // "dpkg", "apk"
+  std::string manager;  // "dpkg", "apk", "rpm"
   std::string name, version, architecture;
 
   auto operator<=>(const InstalledPackage&) const = default;

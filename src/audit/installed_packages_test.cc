@@ -60,6 +60,17 @@ TEST(InstalledPackages, ApksDatabase) {
   EXPECT_EQ(owner(packages, "/lib/ld-musl-x86_64.so.1"), "musl");
 }
 
+TEST(InstalledPackages, RpmsDatabaseAsTheAuditKeepsIt) {
+  const LayerAudit only = layer({{"/usr/lib/sysimage/rpm/rpmdb.sqlite", "P:bash\nV:5.2-1\nA:x86_64\nF:usr/bin\nR:bash\nZ:Q1x\n\nP:glibc\nV:2.38-1\nA:i686\nF:usr/lib\nR:libc.so.6\n\n"
+                                                                        "P:glibc\nV:2.38-1\nA:x86_64\nF:usr/lib64\nR:libc.so.6\n"}});
+  const RootFileSystem root({&only});
+  const InstalledPackages packages(root);
+  ASSERT_EQ(packages.list().size(), 3u);
+  EXPECT_EQ(packages.list()[0], (InstalledPackage{"rpm", "bash", "5.2-1", "x86_64"}));
+  EXPECT_EQ(owner(packages, "/bin/bash"), "bash");
+  EXPECT_EQ(packages.list()[packages.owners_of({"/usr/lib64/libc.so.6"}).front()].architecture, "x86_64");
+}
+
 TEST(InstalledPackages, ADatabaseThatIsNotVisibleSaysNothing) {
   const LayerAudit low = layer({{"/lib/apk/db/installed", "P:musl\nV:1\n"}}), high = layer({{"/lib/apk/db/.wh.installed", ""}});
   const RootFileSystem root({&low, &high});
