@@ -45,7 +45,8 @@ void DigestHints::see(std::string_view path) {
   const auto in = [&](std::string_view folder) { return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/'); };
   if (in("/etc/dpkg") || in("/var/lib/dpkg")) dpkg_ = true;
   if (in("/etc/apk") || in("/lib/apk") || in("/usr/lib/apk")) apk_ = true;
-  if (in("/etc/rpm") || in("/var/lib/rpm") || in("/usr/lib/sysimage/rpm")) rpm_ = true;
+  // Not /etc/rpm, which the tools of rpm bring to distributions of dpkg too.
+  if (in("/etc/yum.repos.d") || in("/etc/zypp") || in("/var/lib/rpm") || in("/usr/lib/sysimage/rpm")) rpm_ = true;
 }
 
 void put_file_digests(SerialWriter& writer, const std::vector<FileDigest>& digests) {

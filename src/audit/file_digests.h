@@ -38,7 +38,7 @@ bool wants_digests(std::string_view path, const format::FileType& type, std::uin
 bool is_package_folder(std::string_view path);
 
 // Which digests are worth making, told from the paths of a layer seen so far. A layer of dpkg's has /etc/dpkg or /var/lib/dpkg and nothing of apk's;
-// where nothing or both were seen, all are made. Wrong hints (a planted /etc/apk) leave a digest missing, which the merge reports.
+// where nothing or both were seen, all are made. Wrong hints (a planted /etc/apk) leave a digest missing; judge_integrity() says so of a file whose package knows it by that digest only.
 class DigestHints {
  public:
   void see(std::string_view path);

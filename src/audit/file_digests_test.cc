@@ -26,6 +26,9 @@ TEST(FileDigests, HintsChooseTheAlgorithm) {
   DigestHints apk;
   apk.see("/lib/apk/db/installed");
   EXPECT_TRUE(!apk.want_md5() && apk.want_sha1());
+  DigestHints tools;
+  tools.see("/etc/rpm/macros");
+  EXPECT_TRUE(tools.want_md5()) << "dpkg's distributions have rpm's tools";
   DigestHints rpm;
   rpm.see("/var/lib/rpm/Packages");
   EXPECT_FALSE(rpm.want_md5() || rpm.want_sha1());

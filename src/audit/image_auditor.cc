@@ -481,7 +481,9 @@ class Merge {
   }
 
   void add_integrity(const std::string& manifest, const RootFileSystem& root, const PackageIndex& packages, std::size_t base_layers, const Reach& reach) {
-    for (IntegrityFinding& found : judge_integrity(root, packages, base_layers)) {
+    IntegrityJudgement judgement = judge_integrity(root, packages, base_layers);
+    for (const IntegrityGap& gap : judgement.gaps) report_.incomplete.push_back({root.layers()[gap.layer]->diff_id.str(), gap.path, gap.bytes, gap.reason});
+    for (IntegrityFinding& found : judgement.findings) {
       const RuleDocument* document = ruleset_.find(found.rule);
       LayerFinding finding;
       finding.rule = found.rule;

@@ -113,8 +113,9 @@ class Judge {
  public:
   Judge(const RootFileSystem& root, const PackageIndex& packages, std::size_t base_layers) : root_(root), packages_(packages), base_layers_(base_layers) {}
 
-  std::vector<IntegrityFinding> run() {
+  IntegrityJudgement run() {
     judge_databases();
+    judge_logs();
     judge_known_bad();
     judge_os_release();
     for (std::size_t layer = 0; layer < root_.layers().size(); ++layer) {
@@ -124,7 +125,7 @@ class Judge {
       }
     }
     add_unowned();
-    return take();
+    return {take(), std::move(gaps_)};
   }
 
  private:
@@ -133,6 +134,17 @@ class Judge {
       const bool rewritten = problem.kind == DatabaseProblem::Kind::rewritten;
       findings_.push_back({rewritten ? "integrity.package-database-rewritten" : "integrity.package-database-removed", problem.path, problem.layer,
                            problem.package.empty() ? problem.what : problem.package + ": " + problem.what, std::nullopt});
+    }
+  }
+
+  // SQLite's write-ahead log (https://www.sqlite.org/fileformat2.html, section 4): what stands in it has not been read.
+  void judge_logs() {
+    for (const std::string_view path : {"/var/lib/rpm/rpmdb.sqlite-wal", "/usr/lib/sysimage/rpm/rpmdb.sqlite-wal"}) {
+      const auto found = root_.find(path);
+      if (!found || found->record.type != format::TarType::file || found->record.size == 0) continue;
+      if (!gaps_.empty() && gaps_.back().path == found->record.path) continue;  // one folder is often a link to the other
+      gaps_.push_back({found->record.path, found->layer, found->record.size,
+                       "rpm's database has changes that stand only in this log, which was not read; `rpm --rebuilddb` or any command of rpm that ends in order writes them into the database"});
     }
   }
 
@@ -162,7 +174,14 @@ class Judge {
       findings_.push_back(std::move(finding));
       return;
     }
-    if (owner) return;
+    if (owner) {
+      if (owner->state == State::unknown && !owner->expected.empty() && gaps_.size() < findings_of_a_rule) {
+        gaps_.push_back({entry.path, layer, entry.size,
+                         fmt::format("could not be compared with its package {}, which knows it by {}: the layer has the marks of another package manager, so that this digest was not made",
+                                     owner->package->name, owner->expected.substr(0, owner->expected.find(':')))});
+      }
+      return;
+    }
     if (base_layers_ > 0 && layer >= base_layers_ && overwrites_base(entry)) {
       findings_.push_back({"integrity.base-file-overwritten", entry.path, layer, "a layer of the base image has another file here",
                            relevant ? std::optional(Severity::medium) : std::nullopt});
@@ -289,6 +308,7 @@ class Judge {
   mutable std::optional<RootFileSystem> base_;
   std::map<std::size_t, std::vector<std::string>> unowned_;
   std::vector<IntegrityFinding> findings_;
+  std::vector<IntegrityGap> gaps_;
 };
 
 }  // namespace
@@ -300,7 +320,7 @@ bool is_security_relevant(std::string_view path) {
 
 std::span<const Rule> integrity_rules() { return rules; }
 
-std::vector<IntegrityFinding> judge_integrity(const RootFileSystem& root, const PackageIndex& packages, std::size_t base_layers) {
+IntegrityJudgement judge_integrity(const RootFileSystem& root, const PackageIndex& packages, std::size_t base_layers) {
   if (root.layers().empty()) return {};
   return Judge(root, packages, base_layers).run();
 }

@@ -27,8 +27,21 @@ struct IntegrityFinding {
   std::optional<detect::Severity> severity;  // when other than the rule's
 };
 
+// A file that could not be compared, and why.
+struct IntegrityGap {
+  std::string path;
+  std::size_t layer = 0;
+  std::uint64_t bytes = 0;
+  std::string reason;
+};
+
+struct IntegrityJudgement {
+  std::vector<IntegrityFinding> findings;
+  std::vector<IntegrityGap> gaps;
+};
+
 // `base_layers`: how many of the lowest layers are a known base; 0 when none is.
-std::vector<IntegrityFinding> judge_integrity(const RootFileSystem& root, const PackageIndex& packages, std::size_t base_layers);
+IntegrityJudgement judge_integrity(const RootFileSystem& root, const PackageIndex& packages, std::size_t base_layers);
 
 // A program, library or module that decides who gets in, or what an administrator sees: what it pays to replace.
 bool is_security_relevant(std::string_view path);

@@ -471,8 +471,8 @@ std::optional<PackageIndex::Owner> PackageIndex::owner(std::string_view path, st
     owner.package = &package;
     owner.state = state;
     owner.trust = package.trust;
+    if (state != State::unmodified) owner.expected = show(expected);
     if (state == State::modified) {
-      owner.expected = show(expected);
       owner.found = expected.size() == 32 ? "sha256:" + to_hex(as_bytes(found)) + "..." : show(found);
     }
     // The package manager writes its database together with the files. A line that came later, in a database that was already there, was written

@@ -56,8 +56,8 @@ class PackageIndex {
     const Package* package = nullptr;
     State state = State::unknown;  // unknown: the digest that the database has was not made, or it has none
     Trust trust = Trust::none;     // of what the database says of this very file
-    std::string expected;          // "md5:<hex>", for State::modified
-    std::string found;             // the same of the file
+    std::string expected;          // "md5:<hex>", unless State::unmodified; "" when the database has none
+    std::string found;             // the same of the file, for State::modified
   };
   // The package that claims `path`, for a file there that came with `layer`. One whose checksum is the file's goes before one whose is not.
   std::optional<Owner> owner(std::string_view path, std::size_t layer, const Content& content) const;

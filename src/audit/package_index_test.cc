@@ -61,7 +61,9 @@ Layer base() { return Layer().kept(sums_path, sums("a")).kept(status_path, statu
 
 struct Judged {
   explicit Judged(std::vector<Layer> layers_in, std::size_t base_layers = 0) : layers(std::move(layers_in)), root(pointers()), index(root, base_layers, {}) {
-    for (const IntegrityFinding& finding : judge_integrity(root, index, base_layers)) rules.emplace_back(finding.rule);
+    const IntegrityJudgement judgement = judge_integrity(root, index, base_layers);
+    for (const IntegrityFinding& finding : judgement.findings) rules.emplace_back(finding.rule);
+    for (const IntegrityGap& gap : judgement.gaps) gaps.push_back(gap.path);
     std::sort(rules.begin(), rules.end());
   }
   std::vector<const LayerAudit*> pointers() const {
@@ -78,7 +80,7 @@ struct Judged {
   std::vector<Layer> layers;
   RootFileSystem root;
   PackageIndex index;
-  std::vector<std::string> rules;
+  std::vector<std::string> rules, gaps;
 };
 
 using Rules = std::vector<std::string>;
@@ -165,6 +167,22 @@ TEST(PackageIndex, FollowsDiversions) {
   EXPECT_EQ(Judged({base(), Layer().kept("/var/lib/dpkg/diversions", diversions).program("/usr/bin/tool.real", "a").program("/usr/bin/tool", "wrapper")}).rules, Rules{"integrity.unowned-executable"});
   EXPECT_EQ(Judged({base(), Layer().kept("/var/lib/dpkg/diversions", diversions).program("/usr/bin/tool.real", "b").program("/usr/bin/tool", "w")}).rules,
             (Rules{"integrity.modified-package-file", "integrity.unowned-executable"}));
+}
+
+// A layer with a folder of apk's had no md5 of its programs, so that one that replaced a program of dpkg's was not compared and nothing was said.
+TEST(Integrity, AMissingDigestIsSaid) {
+  Layer planted = Layer().program("/usr/bin/tool", "b");
+  planted.audit.digests.front().has_md5 = false;
+  planted.audit.digests.front().set(hash(HashAlgorithm::sha1, as_bytes("b")));
+  EXPECT_EQ(Judged({base(), planted}).gaps, std::vector<std::string>{"/usr/bin/tool"});
+  EXPECT_EQ(Judged({base()}).gaps, std::vector<std::string>{});
+}
+
+TEST(Integrity, ALogOfTheDatabaseThatWasNotReadIsSaid) {
+  const std::string log = "/var/lib/rpm/rpmdb.sqlite-wal";
+  EXPECT_EQ(Judged({Layer().program(log, "frames")}).gaps, std::vector<std::string>{log});
+  EXPECT_EQ(Judged({Layer().program(log, "")}).gaps, std::vector<std::string>{});
+  EXPECT_EQ(Judged({Layer().program(log, "frames"), Layer().gone("/var/lib/rpm/.wh.rpmdb.sqlite-wal")}).gaps, std::vector<std::string>{});
 }
 
 TEST(Integrity, KnowsWhatPaysToReplace) {
