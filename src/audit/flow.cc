@@ -20,8 +20,10 @@ using format::ShellCommand;
 using format::ShellMoment;
 using format::ShellValue;
 
-// Of one image: bytes that are read and produced, texts that are read, readings of one file with other arguments, and what is known of one fetch.
-constexpr std::uint64_t work_limit = 128 << 20;
+// Bytes that are read and produced: by what follows from one start, and by all of an image, so that a job that exhausts its reader takes nothing from the others.
+// (The shell's parser has a limit for each text.)
+constexpr std::uint64_t work_limit = 128 << 20, image_work_limit = 512 << 20;
+// Of one image: texts that are read, readings of one file with other arguments, and what is known of one fetch.
 constexpr std::size_t steps_limit = 2048, runs_limit = 6, files_limit = 8192, chain_limit = 16, folder_limit = 64, written_limit = 1024;
 constexpr std::size_t decompressed_limit = 4 << 20;
 constexpr std::string_view standard_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -83,7 +85,8 @@ Flow::Flow(const RootFileSystem& root, const format::ImageConfig& config, Visit 
       visit_(std::move(visit)),
       working_dir_(config.working_dir.empty() ? "/" : canonical_path(config.working_dir)),
       search_path_(standard_path),
-      work_(work_limit) {
+      work_(work_limit),
+      image_work_(image_work_limit - work_limit) {
   for (const std::string& variable : config.env) {
     const auto equals = variable.find('=');
     if (equals == std::string::npos) continue;
@@ -141,7 +144,8 @@ void Flow::enqueue(Step step) {
     for (const ShellValue& value : *step.arguments) key += value.text + '\n';
   }
   if (!seen_.insert(sha256(as_bytes(key)).hex()).second) return;
-  if (!step.path.empty() && !step.is_command && ++runs_[step.path] > runs_limit) return;
+  // What exhausted its reader once would again.
+  if (!step.path.empty() && !step.is_command && (unread_.contains(step.path) || ++runs_[step.path] > runs_limit)) return;
   ++steps_;
   queue_.push_back(std::move(step));
 }
@@ -153,10 +157,14 @@ void Flow::drain() {
     if (work_ == 0) {
       cut_ = true;
       queue_.clear();
-      return;
+      break;
     }
     run(step);
   }
+  // As much again for the next start.
+  const std::uint64_t used = work_limit - std::min(work_, work_limit), more = std::min(used, image_work_);
+  image_work_ -= more;
+  work_ += more;
 }
 
 void Flow::run(Step& step) {
@@ -204,7 +212,7 @@ format::ShellScript Flow::read(Step& step, bool keep_values) {
   environment.on_command = [&](const ShellCommand& command, const ShellMoment& moment) { follow(step, command, moment); };
   format::ShellScript script = format::parse_shell(step.text, environment);
   // What is built to exhaust whoever reads it hides the rest.
-  if (script.cut && work_ > 0) unread_.emplace(step.shown, "expands or nests beyond the limit when it runs; what it does then is not known to the end");
+  if (script.cut) unread_.emplace(step.shown, "expands or nests beyond the limit when it runs; what it does then is not known to the end");
   for (const auto& [path, content] : script.files) {
     if (written_.size() >= written_limit) break;
     if (!content.text.empty()) written_[path] = {content.text, content.is_static, format::origin_steps(script, content.origin)};

@@ -5,7 +5,7 @@
 // payload in a variable of the image, or one that is put together by three scripts, is seen by the detectors as the commands that would run.
 //
 // Nothing is executed. Every branch of a script is taken; where a value differs by branch the script is read a second time as it runs when no condition
-// holds. Work is bounded in the whole, however scripts call each other; what was left out is said.
+// holds. Work is bounded for each text, for what follows from one start, and in the whole, however scripts call each other; what was left out is said.
 #pragma once
 
 #include <cstdint>
@@ -91,6 +91,7 @@ class Flow {
   };
   using Values = std::vector<std::pair<std::string, format::ShellValue>>;
 
+  // Follows what was put into the queue, and what comes of it, within the work of one start.
   void drain();
   void run(Step& step);
   format::ShellScript read(Step& step, bool keep_values);
@@ -127,7 +128,7 @@ class Flow {
   std::vector<FlowOutside> outside_;
   std::map<std::string, std::string> unread_;
   Reach reach_;
-  std::uint64_t work_;
+  std::uint64_t work_, image_work_;  // left for what follows from this start, and for all further ones
   std::size_t steps_ = 0;
   bool cut_ = false;
 };

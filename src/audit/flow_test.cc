@@ -93,7 +93,8 @@ TEST(Flow, TreesOfScriptsAreBounded) {
   EXPECT_LT(outcome.commands.size(), 1'000'000u);
 }
 
-TEST(Flow, ManyScriptsThatAreLargeStopAtTheLimitAndSaySo) {
+// Scripts that need more than what one start may spend.
+std::vector<Sample> too_much_for_one_start() {
   std::string large = "#!/bin/sh\n";
   while (large.size() < 100'000) large += "a=$a$a$a$a; : \"$a\"\n";
   std::vector<Sample> samples;
@@ -103,7 +104,18 @@ TEST(Flow, ManyScriptsThatAreLargeStopAtTheLimitAndSaySo) {
     starter += "/l" + std::to_string(i) + "\n";
   }
   samples.push_back({"/e", starter});
-  EXPECT_TRUE(follow(samples, entrypoint({"/e"})).result.cut);
+  return samples;
+}
+
+TEST(Flow, ManyScriptsThatAreLargeStopAtTheLimitAndSaySo) { EXPECT_TRUE(follow(too_much_for_one_start(), entrypoint({"/e"})).result.cut); }
+
+TEST(Flow, WhatOneStartSpendsIsNotTakenFromTheNext) {
+  std::vector<Sample> samples = too_much_for_one_start();
+  samples.push_back({"/etc/cron.d/z", "* * * * * root sh /b.sh\n"});
+  samples.push_back({"/b.sh", "echo b\n"});
+  const Outcome outcome = follow(samples, entrypoint({"/e"}));
+  EXPECT_TRUE(outcome.result.cut);
+  EXPECT_TRUE(outcome.ran("echo b"));
 }
 
 TEST(Flow, WhatDependsOnABranchRunsInBothWorlds) {
