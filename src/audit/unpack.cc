@@ -126,6 +126,54 @@ class SingleFile final : public StreamUnpacker {
   const std::string name_;
 };
 
+// Delivers the members of an ar as they stream by: static libraries may have hundreds of MiB.
+class ArUnpacker final : public StreamUnpacker, private format::ArHandler {
+ public:
+  ArUnpacker(const UnpackLimits& limits, UnpackHandler& handler)
+      : handler_(handler),
+        side_(handler),
+        assembler_(limits.whole_file, limits.limits->file_window_bytes, limits.limits->file_window_overlap, FileMemory{},
+                   [this](const FileContent& content) { handler_.member(path_, mode_, size_, content); }),
+        reader_(*limits.limits, *this) {}
+
+  void feed(Bytes bytes) override { reader_.feed(bytes); }
+  void finish() override {
+    reader_.finish();
+    side_.flush();
+  }
+
+ private:
+  void member(std::string_view path, std::uint32_t mode, std::uint64_t size) override {
+    path_ = path;
+    mode_ = mode;
+    size_ = size;
+    begun_ = false;
+  }
+  void data(std::uint64_t, Bytes piece) override {
+    if (!begun_) assembler_.begin(size_);
+    begun_ = true;
+    assembler_.add(piece, nullptr);
+  }
+  void member_end() override {
+    if (begun_) assembler_.end();
+  }
+  void gap(std::uint64_t offset, Bytes piece, bool first) override {
+    if (first) whole_ = offset == 0;
+    // Nothing but the magic is an archive's: the content was audited as it is, and would be unpacked as the same archive for ever.
+    if (!whole_) side_.add("archive-gap", offset, piece, first);
+  }
+  void diagnostic(Diagnostic diagnostic) override { handler_.diagnostic(diagnostic); }
+
+  UnpackHandler& handler_;
+  std::string path_;
+  std::uint32_t mode_ = 0;
+  std::uint64_t size_ = 0;
+  bool begun_ = false, whole_ = false;
+  SideCollector side_;
+  FileAssembler assembler_;
+  format::ArReader reader_;
+};
+
 std::string name_without_extension(std::string_view name) {
   const auto slash = name.rfind('/');
   if (slash != std::string_view::npos) name.remove_prefix(slash + 1);
@@ -330,12 +378,11 @@ void deliver_archive(const format::Archive& archive, Bytes content, UnpackHandle
 }  // namespace
 
 bool is_stream_container(FileKind kind) {
-  return kind == FileKind::tar || encoding_of(kind) != codec::Encoding::plain;
+  return kind == FileKind::tar || kind == FileKind::ar || encoding_of(kind) != codec::Encoding::plain;
 }
 
 bool is_container(FileKind kind) {
-  return is_stream_container(kind) || kind == FileKind::zip || kind == FileKind::ar || kind == FileKind::cpio ||
-         kind == FileKind::rpm;
+  return is_stream_container(kind) || kind == FileKind::zip || kind == FileKind::cpio || kind == FileKind::rpm;
 }
 
 bool is_closed_container(FileKind kind) {
@@ -346,11 +393,13 @@ bool is_closed_container(FileKind kind) {
 std::unique_ptr<StreamUnpacker> open_unpacker(FileKind kind, std::string_view name, const UnpackLimits& limits,
                                               UnpackHandler& handler) {
   if (kind == FileKind::tar) return std::make_unique<TarUnpacker>(limits, handler);
+  if (kind == FileKind::ar) return std::make_unique<ArUnpacker>(limits, handler);
   return std::make_unique<CompressedUnpacker>(encoding_of(kind), name, limits, handler);
 }
 
 bool unpack(FileKind kind, std::string_view name, Bytes content, const UnpackLimits& limits, UnpackHandler& handler) {
-  if (is_stream_container(kind)) {
+  // An ar that is held whole needs no copies of its members.
+  if (is_stream_container(kind) && kind != FileKind::ar) {
     const auto unpacker = open_unpacker(kind, name, limits, handler);
     unpacker->feed(content);
     unpacker->finish();

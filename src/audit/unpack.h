@@ -1,6 +1,6 @@
 // What is inside a container: its members, and the bytes that are in it without being a member.
 //
-// Containers whose form is a stream (compressed files, tar) are unpacked as the bytes arrive, with constant memory; the others (zip, ar, cpio,
+// Containers whose form is a stream (compressed files, tar, ar) are unpacked as the bytes arrive, with constant memory; the others (zip, cpio,
 // rpm) from a whole buffer. A compressed stream holds either a tar, whose members are delivered, or one file.
 #pragma once
 
@@ -43,16 +43,16 @@ class StreamUnpacker {
   virtual void finish() = 0;
 };
 
-// For gzip, zstd, xz, lzma, bzip2 and tar. `name`: of the container without its folder; names a compressed single file ("a.sh.gz" -> "a.sh").
+// For gzip, zstd, xz, lzma, bzip2, tar and ar. `name`: of the container without its folder; names a compressed single file ("a.sh.gz" -> "a.sh").
 std::unique_ptr<StreamUnpacker> open_unpacker(format::FileKind kind, std::string_view name, const UnpackLimits& limits,
                                               UnpackHandler& handler);
 
 // Unpacks a container held whole. False when `kind` is not a container that can be unpacked.
 bool unpack(format::FileKind kind, std::string_view name, Bytes content, const UnpackLimits& limits, UnpackHandler& handler);
 
-// gzip, zstd, xz, lzma, bzip2, tar.
+// gzip, zstd, xz, lzma, bzip2, tar, ar.
 bool is_stream_container(format::FileKind kind);
-// Those, and zip, cpio, ar, rpm.
+// Those, and zip, cpio, rpm.
 bool is_container(format::FileKind kind);
 // Forms that hold files which lazaret cannot unpack: 7z, rar, cab, iso, squashfs.
 bool is_closed_container(format::FileKind kind);

@@ -175,5 +175,17 @@ TEST(Unpack, AStreamMayComeByteByByte) {
   EXPECT_EQ(recorder.members, (Members{{"a.sh", "#!/bin/sh\n"}, {"d/b", "content"}}));
 }
 
+TEST(Unpack, AnArMayComeByteByByte) {
+  Limits limits;
+  Recorder recorder;
+  const auto unpacker = open_unpacker(FileKind::ar, "x.a", {1 << 20, 1000, 1 << 20, 1 << 20, &limits}, recorder);
+  const std::string bytes = format::ar_magic + format::ar_member("a.o/", "one") + format::ar_member("empty.o/", "") + format::ar_member("b.o/", "two!") + "rest";
+  for (const char c : bytes) unpacker->feed(as_bytes(std::string_view(&c, 1)));
+  unpacker->finish();
+  EXPECT_EQ(recorder.members, (Members{{"a.o", "one"}, {"b.o", "two!"}}));
+  EXPECT_EQ(recorder.sides, (Members{{"archive-gap", "rest"}}));
+  EXPECT_EQ(recorder.ended, 2u);
+}
+
 }  // namespace
 }  // namespace lazaret::audit

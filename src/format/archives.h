@@ -1,8 +1,10 @@
-// ar (and so .deb), cpio and rpm: small containers, read whole.
+// ar (and so .deb), cpio and rpm: small containers, read whole; ar, whose static libraries may be large, as a stream too.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,6 +32,34 @@ struct Archive {
 Archive parse_ar(Bytes content,
                  const Limits& limits);  // GNU and BSD names (their tables are members too), thin
                                          // archives refused with a diagnostic
+
+// What ArReader finds, in the order of the archive.
+class ArHandler {
+ public:
+  virtual ~ArHandler() = default;
+  // `size`: as its header says, without a name in front of the content.
+  virtual void member(std::string_view path, std::uint32_t mode, std::uint64_t size) = 0;
+  virtual void data(std::uint64_t offset, Bytes piece) = 0;  // of the last member
+  virtual void member_end() = 0;
+  // Bytes that belong to no member or header; `first`: of this gap. Valid during the call, as all views here.
+  virtual void gap(std::uint64_t offset, Bytes piece, bool first) = 0;
+  virtual void diagnostic(Diagnostic diagnostic) = 0;
+};
+
+// The same as parse_ar() with constant memory: of the archive it keeps a header, the table of names up to 16 MiB, and a hash of each name. The handler and
+// the limits must outlive it.
+class ArReader {
+ public:
+  ArReader(const Limits& limits, ArHandler& handler);
+  ~ArReader();
+  void feed(Bytes bytes);
+  void finish();  // once, at the end; then come the diagnostics
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 Archive parse_cpio(
     Bytes content,
     const Limits& limits);  // newc, crc, odc and the old binary form in both byte orders

@@ -158,6 +158,40 @@ TEST(Ar, StopsAtTheLimitOfEntries) {
   EXPECT_THAT(rules(archive), ElementsAre("anomaly.ar-too-many-entries"));
 }
 
+struct Pieces final : ArHandler {
+  void member(std::string_view path, std::uint32_t, std::uint64_t) override { text += "[" + std::string(path) + "]"; }
+  void data(std::uint64_t, Bytes piece) override { text += as_text(piece); }
+  void member_end() override { text += ";"; }
+  void gap(std::uint64_t, Bytes piece, bool first) override { gaps += (first ? "|" : "") + std::string(as_text(piece)); }
+  void diagnostic(Diagnostic diagnostic) override { rules.push_back(diagnostic.rule + std::to_string(diagnostic.bytes)); }
+  std::string text, gaps;
+  std::vector<std::string> rules;
+};
+
+TEST(Ar, ComesInPiecesOfAnySizeTheSame) {
+  const std::string full = ar_magic + ar_member("//", "a-very-long-file-name.o/\n") + ar_member("/0", "1") + ar_member("#1/20", std::string("a long name\0\0hidden\0", 20) + "content") +
+                           ar_member("odd", "123") + ar_member("odd", "") + ar_member("/77", "x") + std::string(70, 'x');
+  for (std::size_t size = 0; size <= full.size(); ++size) {
+    const std::string content = full.substr(0, size);
+    const Archive archive = ar(content);
+    std::string text, all_gaps;
+    std::vector<std::string> all_rules;
+    for (const ArchiveMember& member : archive.members) text += "[" + member.path + "]" + std::string(as_text(member.data)) + ";";
+    for (const std::string& gap : gaps(archive, content)) all_gaps += "|" + gap;
+    for (const Diagnostic& diagnostic : archive.diagnostics) all_rules.push_back(diagnostic.rule + std::to_string(diagnostic.bytes));
+    for (const std::size_t piece : {1, 7, 64}) {
+      Pieces pieces;
+      const Limits limits;
+      ArReader reader(limits, pieces);
+      for (std::size_t at = 0; at < content.size(); at += piece) reader.feed(as_bytes(std::string_view(content).substr(at, piece)));
+      reader.finish();
+      EXPECT_EQ(pieces.text, text) << size;
+      EXPECT_EQ(pieces.gaps, all_gaps) << size;
+      EXPECT_EQ(pieces.rules, all_rules) << size;
+    }
+  }
+}
+
 TEST(Ar, EveryPrefixAndEveryDamagedByteIsSurvived) {
   survive_damage(ar_magic + ar_member("//", "a-very-long-file-name.o/\n") + ar_member("/0", "1") +
                      ar_member("#1/4", "namecontent") + ar_member("odd", "123"),
