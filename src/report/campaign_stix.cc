@@ -47,10 +47,17 @@ std::string pattern_of(const StoryIndicator& indicator) {
   return "";
 }
 
+// "created" and "modified" have milliseconds (3.2, common properties).
+std::string moment(store::Time at) {
+  std::string text = to_rfc3339(at);
+  text.insert(text.size() - 1, ".000");
+  return text;
+}
+
 class Bundle {
  public:
   explicit Bundle(const Story& story) : story_(story) {
-    at_ = to_rfc3339(std::max({story.campaign.created, story.first_verdict, story.last_pull}));
+    at_ = moment(std::max({story.campaign.created, story.first_verdict, story.last_pull}));
     key_ = fmt::format("{} {} {}", story.campaign.id, story.campaign.created, story.title);
   }
 
@@ -61,8 +68,8 @@ class Bundle {
     const std::string campaign = id_of("campaign", key_);
     begin("campaign", campaign).field("created_by_ref", identity).field("name", text(story_.title));
     json_.field("description", fmt::format("{} images of {} accounts, {} pulls", story_.images.size(), story_.accounts.size(), story_.pulls));
-    if (story_.first_upload != 0) json_.field("first_seen", to_rfc3339(story_.first_upload));
-    if (story_.first_upload != 0 && story_.last_pull > story_.first_upload) json_.field("last_seen", to_rfc3339(story_.last_pull));
+    if (story_.first_upload != 0) json_.field("first_seen", moment(story_.first_upload));
+    if (story_.first_upload != 0 && story_.last_pull > story_.first_upload) json_.field("last_seen", moment(story_.last_pull));
     json_.end_object();
     for (const std::string& technique : story_.attack) {
       const std::string id = id_of("attack-pattern", technique);
@@ -96,7 +103,7 @@ class Bundle {
     const std::string id = id_of("indicator", pattern);
     if (std::find(references_.begin(), references_.end(), id) != references_.end()) return;
     begin("indicator", id).field("name", fmt::format("{} {}", indicator.title, text(indicator.value))).key("indicator_types").strings({"malicious-activity"});
-    json_.field("pattern", pattern).field("pattern_type", "stix").field("valid_from", story_.first_upload != 0 ? to_rfc3339(story_.first_upload) : at_).end_object();
+    json_.field("pattern", pattern).field("pattern_type", "stix").field("valid_from", story_.first_upload != 0 ? moment(story_.first_upload) : at_).end_object();
     relate(id, "indicates", campaign);
   }
   void relate(const std::string& from, std::string_view how, const std::string& to) {
