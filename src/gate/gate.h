@@ -194,8 +194,8 @@ class Gate {
   // Called after each settled verdict, for events and metrics. Set before requests come.
   void on_settled(std::function<void(const Digest&, store::State)> settled) { settled_ = std::move(settled); }
 
-  // Images that a known incident lists or is linked with: those that are released are held, the reason being `why`, and all are judged again. Returns how many
-  // were held. Digests that are not here are passed over.
+  // Images that a known incident lists or is linked with: those that are released are held, the reason being `why`, and judged again. Returns how many that
+  // were. Digests that are not here are passed over.
   Result<std::size_t> hold_listed(const std::vector<std::string>& digests, const std::string& why);
 
   // Judges again what was judged under other rules, when nothing else is to be done.

@@ -526,10 +526,8 @@ Result<std::size_t> Gate::hold_listed(const std::vector<std::string>& digests, c
     const auto digest = Digest::parse(text);
     if (!digest) continue;
     std::optional<Settled> settled;
-    bool here = false;
     const auto done = parts_.metadata->write([&](Writer& writer) -> Result<void> {
       const auto manifest = writer.manifest(*digest);
-      here = manifest.has_value();
       if (!manifest || manifest->pinned || manifest->state != State::released || !policy_.enforce) return {};
       settled = settle(writer, *digest, State::held, "", why, false);
       // Under no rules: so that it is judged again even when nothing but this was learned.
@@ -537,11 +535,10 @@ Result<std::size_t> Gate::hold_listed(const std::vector<std::string>& digests, c
       return {};
     });
     if (!done) return done.error();
-    if (settled) {
-      ++held;
-      announce(*digest, *settled);
-    }
-    if (here) enqueue(*digest, true);
+    if (!settled) continue;
+    ++held;
+    announce(*digest, *settled);
+    enqueue(*digest, true);
   }
   return held;
 }
