@@ -44,7 +44,7 @@ TEST(YaraLexer, ARangeIsNoFloatingNumber) {
 }
 
 TEST(YaraLexer, TextsAreTheirBytes) {
-  EXPECT_EQ(one(R"("a\t\n\r\"\\\x00\xfF/*b*/")").text, std::string("a\t\n\r\"\\\0\xff/*b*/", 14));
+  EXPECT_EQ(one(R"("a\t\n\r\"\\\x00\xfF/*b*/")").text, std::string("a\t\n\r\"\\\0\xff/*b*/", 13));
   for (const char* source : {"\"open", "\"line\nend\"", R"("\q")", R"("\x4")", R"("\xzz")", "\"\\"}) EXPECT_EQ(tokens_of(source).back().kind, Kind::bad) << source;
 }
 
