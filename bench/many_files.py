@@ -1,4 +1,4 @@
-"""usage: many_files.py COUNT FOLDER: an OCI layout whose one layer has COUNT small files, each with a name and a content of its own.
+"""usage: many_files.py COUNT FOLDER [text|data]: an OCI layout whose one layer has COUNT small files, each with a name and a content of its own.
 
 Then: /usr/bin/time -v build/lazaret scan --no-cache -q -o /dev/null oci:FOLDER
 """
@@ -28,6 +28,7 @@ def header(name, size, kind):
 
 def main():
     count, folder = int(sys.argv[1]), sys.argv[2]
+    before = b"\0\1" if sys.argv[3:] == ["data"] else b""
     os.makedirs(folder, exist_ok=True)
     packed = os.path.join(folder, "layer.tar.gz")
     plain = hashlib.sha256()
@@ -41,7 +42,7 @@ def main():
             block = b""
             if number % FILES_IN_FOLDER == 0:
                 block = header(parent, 0, b"5")
-            content = b"record %d of %d: %d\n" % (number, count, number * 2654435761 % (1 << 32))
+            content = before + b"record %d of %d: %d\n" % (number, count, number * 2654435761 % (1 << 32))
             block += header(b"%sentry-%07d.txt" % (parent, number), len(content), b"0") + content + bytes(-len(content) % 512)
             put(block)
         put(bytes(1024))
