@@ -18,5 +18,6 @@ int run_gc(const ServeOptions& options);
 int run_fsck(const ServeOptions& options);
 int run_user(const UserOptions& options);
 int run_status(const ServerAccess& access);
+int run_response(const ResponseOptions& options);
 
 }  // namespace lazaret::cli

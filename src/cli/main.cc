@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
     case Command::gc: return run_gc(line.serve);
     case Command::fsck: return run_fsck(line.serve);
     case Command::user: return run_user(line.user);
+    case Command::response: return run_response(line.response);
     case Command::status: return run_status(line.status);
     case Command::completion: fmt::print("{}", line.message); return 0;
     case Command::none: break;

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "audit/ruleset.h"
+#include "cli/response_options.h"
 
 namespace lazaret::cli {
 namespace {
@@ -181,15 +182,6 @@ void add_user(CLI::App& user, UserOptions& options) {
   act("log", "show every administrative act, and prove that none was changed", UserAct::log, false);
 }
 
-// Options of every command that asks a running server.
-void add_server(CLI::App& command, ServerAccess& access) {
-  command.add_option("--server", access.server, "address of the server, like https://registry.example (default: where lazaret.toml makes it listen)")->type_name("URL");
-  command.add_option("--user", access.user, "account that asks")->capture_default_str()->type_name("NAME");
-  command.add_option("--password-file", access.password_file, "file whose first line is its password or token (default: DIR/admin-password)")->type_name("FILE");
-  command.add_option("--config", access.serve.config, "lazaret.toml")->type_name("FILE");
-  command.add_option("--data", access.serve.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
-}
-
 // Known incidents of the user or of a registry.
 void add_incidents(CLI::App& intel, IncidentOptions& options) {
   const auto act = [&](const char* name, const char* description, IncidentAct what) {
@@ -257,6 +249,14 @@ std::string completion_words(const CLI::App& app) {
 
 }  // namespace
 
+void add_server(CLI::App& command, ServerAccess& access) {
+  command.add_option("--server", access.server, "address of the server, like https://registry.example (default: where lazaret.toml makes it listen)")->type_name("URL");
+  command.add_option("--user", access.user, "account that asks")->capture_default_str()->type_name("NAME");
+  command.add_option("--password-file", access.password_file, "file whose first line is its password or token (default: DIR/admin-password)")->type_name("FILE");
+  command.add_option("--config", access.serve.config, "lazaret.toml")->type_name("FILE");
+  command.add_option("--data", access.serve.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
+}
+
 CommandLine parse_command_line(int argc, const char* const* argv) {
   CommandLine line;
   CLI::App app{"lazaret looks inside container images and says, with evidence, whether they are safe.", "lazaret"};
@@ -316,6 +316,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   CLI::App* campaign = app.add_subcommand("campaign", "images that belong together, and incident reports");
   add_campaign(*campaign, line.campaign);
 
+  add_response_commands(app, line.response);
+
   CLI::App* completion = app.add_subcommand("completion", "print shell completion");
   completion->add_option("shell", line.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->footer("Example: lazaret completion bash > /etc/bash_completion.d/lazaret");
@@ -343,6 +345,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (fsck->parsed()) line.command = Command::fsck;
   if (user->parsed()) line.command = Command::user;
   if (status->parsed()) line.command = Command::status;
+  if (line.response.act != ResponseAct::none) line.command = Command::response;
   if (completion->parsed()) {
     line.command = Command::completion;
     std::string commands, cases;

@@ -8,6 +8,10 @@
 
 #include "base/limits.h"
 
+namespace CLI {
+class App;
+}
+
 namespace lazaret::cli {
 
 // Exit codes of scan and check (contract 3.1).
@@ -124,7 +128,26 @@ struct CampaignOptions {
   bool all = false;
 };
 
-enum class Command : std::uint8_t { none, scan, check, diff, rules, trust_base, list_bases, incidents, campaign, serve, gc, fsck, user, status, completion };
+// takedown, evidence, exposure, report, reports and pulls (cli/response_options.cc).
+enum class ResponseAct : std::uint8_t {
+  none, take_down, list_takedowns, undo_takedown, evidence, exposure, pulls, report, list_reports, show_report, confirm_report, reject_report,
+};
+
+struct ResponseOptions {
+  ServerAccess access;
+  ResponseAct act = ResponseAct::none;
+  std::string subject, kind, text;  // text: reason or note
+  std::int64_t id = 0;
+  std::string format = "table", output, by = "account";
+  std::string from, until, digest, repository, account;
+  std::string pods;  // file; "" for none
+  std::string webhook, webhook_key_file;
+  std::string mail_server, mail_from, mail_to, mail_user, mail_password_file;
+  std::string state, case_act = "none";
+  bool anonymous = false;
+};
+
+enum class Command : std::uint8_t { none, scan, check, diff, rules, trust_base, list_bases, incidents, campaign, serve, gc, fsck, user, status, response, completion };
 
 struct CommandLine {
   Command command = Command::none;
@@ -138,12 +161,16 @@ struct CommandLine {
   ServeOptions serve;
   UserOptions user;
   ServerAccess status;
+  ResponseOptions response;
   std::string shell;  // completion: bash, zsh or fish
   // Set when there is nothing to run: help, version or a mistake, with the text to print.
   bool exit = false;
   int exit_code = 0;
   std::string message;
 };
+
+// Options of every command that asks a running server.
+void add_server(CLI::App& command, ServerAccess& access);
 
 CommandLine parse_command_line(int argc, const char* const* argv);
 

@@ -8,8 +8,11 @@
 namespace lazaret::server {
 
 std::span<const ApiRoute> description_routes();
+std::span<const ApiRoute> exposure_routes();
 std::span<const ApiRoute> image_routes();
 std::span<const ApiRoute> status_routes();
+std::span<const ApiRoute> takedown_routes();
+std::span<const ApiRoute> user_report_routes();
 
 // All of them.
 std::vector<std::span<const ApiRoute>> api_resources();

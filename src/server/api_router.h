@@ -18,6 +18,7 @@
 #include "gate/gate.h"
 #include "gate/ledger.h"
 #include "net/http_server.h"
+#include "net/rate_limit.h"
 #include "registry/accounts.h"
 #include "registry/authorizer.h"
 #include "server/configuration.h"
@@ -37,6 +38,7 @@ struct ApiServices {
   registry::Accounts& accounts;
   registry::Authorizer& authorizer;
   Log& log;
+  net::RateLimiter& user_reports;  // by address
 };
 
 enum class ApiAccess : std::uint8_t {

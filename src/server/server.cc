@@ -37,6 +37,7 @@
 #include "server/api_router.h"
 #include "server/intelligence.h"
 #include "server/operations.h"
+#include "server/takedown.h"
 #include "server/rehearsal_clock.h"
 
 namespace lazaret::server {
@@ -167,7 +168,8 @@ class Running final : public Server {
     options.public_url = configuration.public_url;
     registry_ = std::make_unique<registry::Registry>(*gate_, *ledger_, *authorizer_, options);
     gate_->on_revocation([this] { registry_->recheck_transfers(); });
-    services_.emplace(ApiServices{configuration_, *gate_, *ledger_, *data_.ledger, *data_.metadata, *accounts_, *authorizer_, log_});
+    if (const auto finished = finish_takedowns(*gate_, *accounts_); !finished) return finished.error();
+    services_.emplace(ApiServices{configuration_, *gate_, *ledger_, *data_.ledger, *data_.metadata, *accounts_, *authorizer_, log_, user_reports_});
     api_ = std::make_unique<ApiRouter>(*services_);
 
     net::ServerOptions http;
@@ -182,6 +184,16 @@ class Running final : public Server {
     };
     operations_ = std::make_unique<Operations>(configuration_, log_);
     operations_->metrics().value("lazaret_audit_queue", "Images that wait for their audit.", false, [this] { return static_cast<double>(gate_->queue_length()); });
+    const auto open_cases = [this] {
+      std::pair<std::uint64_t, store::Time> open;
+      (void)data_.metadata->read([&](store::Reader& reader) { open = reader.open_cases(); }).ok();
+      return open;
+    };
+    operations_->metrics().value("lazaret_user_cases_open", "Images that users reported and nobody has decided about.", false, [open_cases] { return static_cast<double>(open_cases().first); });
+    operations_->metrics().value("lazaret_user_case_oldest_seconds", "How long the oldest of them has been open.", false, [this, open_cases] {
+      const store::Time opened = open_cases().second;
+      return opened == 0 ? 0.0 : static_cast<double>(gate_->now() - opened) / 1000;
+    });
     auto server = net::Server::start(std::move(http), [this](const net::ExchangePtr& exchange) { handle(exchange); });
     if (!server) return server.error();
     http_ = std::move(*server);
@@ -290,6 +302,8 @@ class Running final : public Server {
   std::unique_ptr<registry::TokenEndpoint> tokens_;
   std::unique_ptr<gate::Gate> gate_;
   std::unique_ptr<registry::Registry> registry_;
+  // Ten at once, then one every five minutes.
+  net::RateLimiter user_reports_{{1.0 / 300, 10}};
   std::optional<ApiServices> services_;
   std::unique_ptr<ApiRouter> api_;
   std::unique_ptr<net::Server> http_;
