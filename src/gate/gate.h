@@ -188,6 +188,8 @@ class Gate {
   // down already.
   Result<std::int64_t> take_down(const std::string& kind, const std::string& subject, const std::string& actor, const std::string& why, bool closes_account = false);
   Result<void> undo_takedown(std::int64_t act, const std::string& actor);
+  // Does an act again that the database forgot, also where nothing of its subject is there any more. Returns its new number.
+  Result<std::int64_t> restore_takedown(const store::Takedown& act, const std::vector<store::Tombstone>& tombstones, const std::vector<store::FileTombstone>& files);
 
   // Called after anything that was visible may be visible no more; transfers that are under way are to be looked at again. Set before requests come.
   void on_revocation(std::function<void()> changed) { revoked_ = std::move(changed); }

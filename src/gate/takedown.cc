@@ -92,6 +92,29 @@ Result<void> Gate::undo_takedown(std::int64_t act, const std::string& actor) {
   return {};
 }
 
+Result<std::int64_t> Gate::restore_takedown(const store::Takedown& act, const std::vector<store::Tombstone>& tombstones, const std::vector<store::FileTombstone>& files) {
+  const std::string why = act.reason;
+  auto again = take_down(act.kind, act.subject, act.actor, why, act.closes_account);
+  if (!again && again.error().code != ErrorCode::not_found) return again;
+  std::int64_t id = again ? *again : 0;
+  const auto done = parts_.metadata->write([&](Writer& writer) -> Result<void> {
+    if (id == 0) id = writer.add_takedown({0, act.kind, act.subject, act.actor, why, now(), 0, act.closes_account});
+    for (store::Tombstone tombstone : tombstones) {
+      tombstone.takedown = id;
+      writer.add_tombstone(tombstone);
+    }
+    for (store::FileTombstone file : files) {
+      file.takedown = id;
+      writer.add_file_tombstone(file);
+    }
+    writer.add_event({0, now(), "takedown-restored", act.actor, "", "", {}, fmt::format("{} {}", act.kind, act.subject)});
+    return {};
+  });
+  if (!done) return done.error();
+  forget_buried_files();
+  return id;
+}
+
 bool Gate::is_common(Reader& reader, const Digest& layer) {
   const auto content = reader.content(layer);
   if (content && content->base) return true;

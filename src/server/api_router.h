@@ -17,6 +17,7 @@
 #include "format/json.h"
 #include "gate/gate.h"
 #include "gate/ledger.h"
+#include "gate/takedown_journal.h"
 #include "net/http_server.h"
 #include "net/rate_limit.h"
 #include "registry/accounts.h"
@@ -39,6 +40,7 @@ struct ApiServices {
   registry::Authorizer& authorizer;
   Log& log;
   net::RateLimiter& user_reports;  // by address
+  gate::TakedownJournal& takedown_journal;
 };
 
 enum class ApiAccess : std::uint8_t {

@@ -44,7 +44,7 @@ net::Response create(ApiCall& call) {
   BodyFields fields(call.body);
   const std::string kind = fields.required_text("kind", 20), subject = fields.required_text("subject", 400), reason = fields.required_text("reason", 4000);
   if (auto mistake = fields.mistake()) return std::move(*mistake);
-  const auto act = take_down(call.services.gate, call.services.accounts, call.actor(), kind, subject, reason);
+  const auto act = take_down(call.services.gate, call.services.accounts, call.services.takedown_journal, call.actor(), kind, subject, reason);
   if (!act) return answer(call, act.error());
   return show_act(call, *act, 201);
 }
@@ -70,7 +70,7 @@ net::Response show(ApiCall& call) {
 net::Response undo(ApiCall& call) {
   const auto id = act_of(call);
   if (!id) return not_found("such takedown");
-  if (const auto undone = undo_takedown(call.services.gate, call.services.accounts, call.actor(), *id); !undone) return answer(call, undone.error());
+  if (const auto undone = undo_takedown(call.services.gate, call.services.accounts, call.services.takedown_journal, call.actor(), *id); !undone) return answer(call, undone.error());
   return show_act(call, *id, 200);
 }
 

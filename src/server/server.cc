@@ -168,8 +168,9 @@ class Running final : public Server {
     options.public_url = configuration.public_url;
     registry_ = std::make_unique<registry::Registry>(*gate_, *ledger_, *authorizer_, options);
     gate_->on_revocation([this] { registry_->recheck_transfers(); });
-    if (const auto finished = finish_takedowns(*gate_, *accounts_); !finished) return finished.error();
-    services_.emplace(ApiServices{configuration_, *gate_, *ledger_, *data_.ledger, *data_.metadata, *accounts_, *authorizer_, log_, user_reports_});
+    takedown_journal_ = std::make_unique<gate::TakedownJournal>(configuration.data + "/takedowns.log");
+    if (const auto finished = finish_takedowns(*gate_, *accounts_, *takedown_journal_); !finished) return finished.error();
+    services_.emplace(ApiServices{configuration_, *gate_, *ledger_, *data_.ledger, *data_.metadata, *accounts_, *authorizer_, log_, user_reports_, *takedown_journal_});
     api_ = std::make_unique<ApiRouter>(*services_);
 
     net::ServerOptions http;
@@ -304,6 +305,7 @@ class Running final : public Server {
   std::unique_ptr<registry::Registry> registry_;
   // Ten at once, then one every five minutes.
   net::RateLimiter user_reports_{{1.0 / 300, 10}};
+  std::unique_ptr<gate::TakedownJournal> takedown_journal_;
   std::optional<ApiServices> services_;
   std::unique_ptr<ApiRouter> api_;
   std::unique_ptr<net::Server> http_;

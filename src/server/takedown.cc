@@ -22,8 +22,8 @@ std::optional<store::Account> account_of(const registry::Accounts& accounts, std
 
 }  // namespace
 
-Result<std::int64_t> take_down(gate::Gate& gate, registry::Accounts& accounts, const registry::Actor& actor, const std::string& kind, const std::string& subject,
-                               const std::string& reason) {
+Result<std::int64_t> take_down(gate::Gate& gate, registry::Accounts& accounts, gate::TakedownJournal& journal, const registry::Actor& actor, const std::string& kind,
+                               const std::string& subject, const std::string& reason) {
   if (trim(reason).empty()) return Error{ErrorCode::invalid, "say why: the reason is shown to whoever asks later"};
   if (reason.size() > most_reason_bytes) return Error{ErrorCode::invalid, fmt::format("a reason has at most {} bytes", most_reason_bytes)};
   bool closes_account = false;
@@ -40,6 +40,7 @@ Result<std::int64_t> take_down(gate::Gate& gate, registry::Accounts& accounts, c
   }
   const auto act = gate.take_down(kind, subject, actor.name, reason, closes_account);
   if (!act) return act.error();
+  if (const auto written = journal.write(gate.metadata(), *act); !written) return written.error();
   if (closes_account) {
     if (const auto closed = accounts.set_disabled(actor, subject, true); !closed) {
       return Error{closed.error().code, fmt::format("{} was taken down by act {}, but its account could not be closed: {}", subject, *act, closed.error().message)};
@@ -49,18 +50,20 @@ Result<std::int64_t> take_down(gate::Gate& gate, registry::Accounts& accounts, c
   return *act;
 }
 
-Result<void> undo_takedown(gate::Gate& gate, registry::Accounts& accounts, const registry::Actor& actor, std::int64_t act) {
+Result<void> undo_takedown(gate::Gate& gate, registry::Accounts& accounts, gate::TakedownJournal& journal, const registry::Actor& actor, std::int64_t act) {
   std::optional<store::Takedown> takedown;
   const auto read = gate.metadata().read([&](store::Reader& reader) { takedown = reader.takedown(act); });
   if (!read) return read.error();
   if (const auto undone = gate.undo_takedown(act, actor.name); !undone) return undone;
+  if (const auto written = journal.write(gate.metadata(), act); !written) return written;
   if (takedown && takedown->closes_account && account_of(accounts, takedown->subject)) {
     if (const auto opened = accounts.set_disabled(actor, takedown->subject, false); !opened) return opened;
   }
   return accounts.log(actor, "takedown.undo", takedown ? takedown->kind + " " + takedown->subject : "", fmt::format("act {}", act));
 }
 
-Result<void> finish_takedowns(gate::Gate& gate, registry::Accounts& accounts) {
+Result<void> finish_takedowns(gate::Gate& gate, registry::Accounts& accounts, gate::TakedownJournal& journal) {
+  if (const auto restored = journal.restore(gate); !restored) return restored.error();
   std::vector<store::Takedown> standing;
   const auto read = gate.metadata().read([&](store::Reader& reader) {
     for (std::int64_t before = std::numeric_limits<std::int64_t>::max();;) {

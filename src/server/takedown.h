@@ -10,16 +10,17 @@
 
 #include "base/result.h"
 #include "gate/gate.h"
+#include "gate/takedown_journal.h"
 #include "registry/accounts.h"
 
 namespace lazaret::server {
 
 // `kind`: publisher, repository or image. Returns the number of the act. ErrorCode::not_found: there is no such thing; busy: it was taken down already;
 // invalid: no reason is given, or it is an administrator's account.
-Result<std::int64_t> take_down(gate::Gate& gate, registry::Accounts& accounts, const registry::Actor& actor, const std::string& kind, const std::string& subject,
-                               const std::string& reason);
-Result<void> undo_takedown(gate::Gate& gate, registry::Accounts& accounts, const registry::Actor& actor, std::int64_t act);
-// Closes the accounts of publishers that were taken down when a crash came before it.
-Result<void> finish_takedowns(gate::Gate& gate, registry::Accounts& accounts);
+Result<std::int64_t> take_down(gate::Gate& gate, registry::Accounts& accounts, gate::TakedownJournal& journal, const registry::Actor& actor, const std::string& kind,
+                               const std::string& subject, const std::string& reason);
+Result<void> undo_takedown(gate::Gate& gate, registry::Accounts& accounts, gate::TakedownJournal& journal, const registry::Actor& actor, std::int64_t act);
+// Does again what an older backup of the database has forgotten, and closes the accounts of publishers that were taken down when a crash came before it.
+Result<void> finish_takedowns(gate::Gate& gate, registry::Accounts& accounts, gate::TakedownJournal& journal);
 
 }  // namespace lazaret::server

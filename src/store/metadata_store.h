@@ -249,6 +249,7 @@ class Reader {
   virtual std::vector<Digest> manifests_hidden_by(std::int64_t takedown) = 0;
   // Blobs with a tombstone that the act set.
   virtual std::vector<Digest> blobs_condemned_by(std::int64_t takedown) = 0;
+  virtual std::vector<Tombstone> tombstones_of(std::int64_t takedown) = 0;
   virtual std::vector<FileTombstone> file_tombstones_of(std::int64_t takedown) = 0;
   virtual std::optional<UserCase> user_case(std::int64_t id) = 0;
   // Longest open first, of ids greater than `after`; nothing: in any state.

@@ -366,11 +366,7 @@ class Session final : public Writer {
   }
   std::vector<Tombstone> tombstones(TombstoneKind kind, const Digest& value) override {
     return all<Tombstone>("SELECT kind, value, takedown, reason, at FROM tombstone WHERE kind = ? AND value = ? ORDER BY takedown",
-                          [](const SqliteStatement& row) {
-                            return Tombstone{static_cast<TombstoneKind>(row.integer(0)), digest_of(row.text(1)), row.integer(2), std::string(row.text(3)),
-                                             row.integer(4)};
-                          },
-                          static_cast<std::int64_t>(kind), value);
+                          read_tombstone, static_cast<std::int64_t>(kind), value);
   }
   bool has_tombstones(TombstoneKind kind) override {
     return first<std::int64_t>("SELECT 1 FROM tombstone WHERE kind = ? LIMIT 1", read_integer, static_cast<std::int64_t>(kind)).has_value();
@@ -482,6 +478,9 @@ class Session final : public Writer {
   std::vector<Digest> blobs_condemned_by(std::int64_t takedown) override {
     return all<Digest>("SELECT value FROM tombstone WHERE takedown = ? AND kind = ? ORDER BY value", read_digest, takedown, static_cast<std::int64_t>(TombstoneKind::blob));
   }
+  std::vector<Tombstone> tombstones_of(std::int64_t takedown) override {
+    return all<Tombstone>("SELECT kind, value, takedown, reason, at FROM tombstone WHERE takedown = ? ORDER BY kind, value", read_tombstone, takedown);
+  }
   std::vector<FileTombstone> file_tombstones_of(std::int64_t takedown) override {
     return all<FileTombstone>("SELECT content, takedown, path, reason, condemns FROM file_tombstone WHERE takedown = ? ORDER BY content", read_file_tombstone, takedown);
   }
@@ -585,6 +584,9 @@ class Session final : public Writer {
   static Takedown read_takedown(const SqliteStatement& row) {
     return {row.integer(0),           std::string(row.text(1)), std::string(row.text(2)), std::string(row.text(3)),
             std::string(row.text(4)), row.integer(5),           row.integer(6),           row.integer(7) != 0};
+  }
+  static Tombstone read_tombstone(const SqliteStatement& row) {
+    return {static_cast<TombstoneKind>(row.integer(0)), digest_of(row.text(1)), row.integer(2), std::string(row.text(3)), row.integer(4)};
   }
   static FileTombstone read_file_tombstone(const SqliteStatement& row) {
     return {content_of(row.blob(0)), row.integer(1), std::string(row.text(2)), std::string(row.text(3)), row.integer(4) != 0};

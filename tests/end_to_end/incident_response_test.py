@@ -364,5 +364,24 @@ def test_addresses_can_be_hashed():
         assert len(network) == 1 and network[0]["network"].startswith("~"), network
 
 
+def test_r45_tombstones_survive_an_older_backup():
+    """What was taken down after a backup stays out when the metadata of the backup come back."""
+    import shutil
+    with support.temporary_folder() as folder, Server(folder) as server:
+        digest, blobs = push(server, "alice", "alice/x", "1", clean_image("bad"))
+        server.stop()
+        shutil.copy(f"{server.data}/metadata.sqlite", f"{folder}/backup.sqlite")
+        server.start()
+        lazaret(server, "takedown", "publisher", "alice", "--reason", "miners")
+        server.stop()
+        shutil.copy(f"{folder}/backup.sqlite", f"{server.data}/metadata.sqlite")
+        server.start()
+        assert pull(server, None, "alice/x", "1").status == 404
+        assert pull(server, None, "alice/x", digest).status == 404
+        for blob, data in blobs.items():
+            assert Client(server, "bob").push_blob("bob/y", data).status == 403, blob
+        assert "miners" in lazaret(server, "takedown", "list")
+
+
 if __name__ == "__main__":
     support.main(globals())
