@@ -54,7 +54,7 @@ TEST(Ledger, R44_WhatCannotBeWrittenDownIsNotGivenOut) {
   BrittleStore disk;
   disk.failing = true;
   Ledger ledger(disk);
-  for (int i = 0; i < 200'001; ++i) ledger.record(pull_from("192.0.2.1"));
+  for (int i = 0; i < 200'001; ++i) ledger.record(pull_from(i % 2 == 0 ? "192.0.2.1" : "192.0.2.2"));
   EXPECT_TRUE(ledger.full());
   disk.failing = false;
   for (int i = 0; i < 1000 && ledger.full(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -72,7 +72,36 @@ TEST(Ledger, R44_PullsFromManyThreadsAreAllThere) {
   }
   for (std::thread& thread : threads) thread.join();
   ledger.flush();
-  EXPECT_EQ(disk.pulls.size(), 40'000u);
+  std::uint64_t pulls = 0, bytes = 0;
+  for (const store::Pull& pull : disk.pulls) {
+    pulls += pull.count;
+    bytes += pull.bytes;
+  }
+  EXPECT_EQ(pulls, 40'000u);
+  EXPECT_EQ(bytes, 40'000u);
+}
+
+TEST(Ledger, AFloodOfEqualPullsIsCountedAndNotListed) {
+  BrittleStore disk;
+  disk.failing = true;
+  Ledger ledger(disk);
+  for (int i = 0; i < 300'000; ++i) {
+    store::Pull pull = pull_from("192.0.2.1");
+    pull.at = 1000 + i;
+    ledger.record(std::move(pull));
+  }
+  store::Pull cut = pull_from("192.0.2.1");
+  cut.complete = false;
+  ledger.record(cut);
+  EXPECT_FALSE(ledger.full());
+  disk.failing = false;
+  for (int i = 0; i < 1000 && ledger.waiting() > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::uint64_t pulls = 0;
+  for (const store::Pull& pull : disk.pulls) pulls += pull.count;
+  EXPECT_EQ(pulls, 300'001u);
+  EXPECT_LT(disk.pulls.size(), 1000u);
+  EXPECT_FALSE(disk.pulls.back().complete) << "what ended early stands for itself";
+  EXPECT_EQ(disk.pulls[disk.pulls.size() - 2].last, 300'999);
 }
 
 TEST(Ledger, AddressesCanBeHashedAndKeepTheirNetwork) {
