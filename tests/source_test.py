@@ -36,7 +36,7 @@ WRAPPED = {
     "yara.h": "src/engine/",
     "curl/curl.h": "src/net/",
     "sqlite3.h": "src/base/sqlite.cc",
-    "CLI/CLI.hpp": ("src/cli/options.cc", "src/cli/incident_options.cc"),
+    "CLI/CLI.hpp": ("src/cli/options.cc", "src/cli/response_options.cc"),
 }
 
 problems = []
