@@ -17,8 +17,8 @@ constexpr std::size_t gram_length = 6, stride = 4;
 static_assert(LiteralFinder::least_length == gram_length + stride - 1);
 // Of a long literal, where its grams are sought.
 constexpr std::size_t looked_at = 64;
-// Bits of the bitmap for each gram: the more, the fewer positions are compared in vain, and the less of it is in the processor's caches.
-constexpr std::size_t bits_for_gram = 48;
+// Bits of the bitmap for each gram, of which two are set: the more, the fewer positions are compared in vain, and the less of it is in the processor's caches.
+constexpr std::size_t bits_for_gram = 32;
 // The most that the grams of a literal may be met together, by position.
 constexpr double most_frequency = 2e-4;
 
@@ -38,7 +38,9 @@ std::uint64_t quick_gram(const std::uint8_t* at) {
   return folded(bytes) & 0xffffffffffffu;
 }
 
-std::uint32_t hash_of(std::uint64_t gram) { return static_cast<std::uint32_t>(gram * 0x9e3779b97f4a7c15u >> 32); }
+std::uint64_t hash_of(std::uint64_t gram) { return gram * 0x9e3779b97f4a7c15u; }
+// Two bits of a word of the bitmap. The word is chosen by the upper bits of the hash.
+std::uint64_t bits_of(std::uint64_t hash) { return std::uint64_t{1} << (hash >> 26 & 63) | std::uint64_t{1} << (hash >> 32 & 63); }
 
 char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
@@ -69,11 +71,13 @@ bool LiteralFinder::suits(std::string_view text) { return text.size() >= least_l
 
 LiteralFinder::LiteralFinder(std::vector<Literal> literals) : literals_(std::move(literals)) {
   const std::size_t grams = literals_.size() * stride;
-  const auto bits = static_cast<unsigned>(std::bit_width(std::max<std::size_t>(grams * bits_for_gram, 4096) - 1));
-  bitmap_shift_ = 32 - std::min(bits, 26u);
-  bitmap_.resize((std::size_t{1} << (32 - bitmap_shift_)) / 64);
-  bucket_shift_ = 32 - std::clamp(static_cast<unsigned>(std::bit_width(grams)), 8u, 24u);
-  buckets_.resize((std::size_t{1} << (32 - bucket_shift_)) + 1);
+  // At most 2^24 each, so that the bits in a word are other bits of the hash than its number.
+  const auto words = std::clamp(static_cast<unsigned>(std::bit_width(grams * bits_for_gram / 64)), 6u, 24u);
+  bitmap_shift_ = 64 - words;
+  bitmap_.resize(std::size_t{1} << words);
+  const auto buckets = std::clamp(static_cast<unsigned>(std::bit_width(grams)), 8u, 24u);
+  bucket_shift_ = 64 - buckets;
+  buckets_.resize((std::size_t{1} << buckets) + 1);
 
   entries_.reserve(grams);
   std::unordered_map<std::uint64_t, std::uint32_t> uses;  // a gram of many literals makes many comparisons
@@ -91,12 +95,12 @@ LiteralFinder::LiteralFinder(std::vector<Literal> literals) : literals_(std::mov
     }
   }
   std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
-    const std::uint32_t x = hash_of(a.gram), y = hash_of(b.gram);
+    const std::uint64_t x = hash_of(a.gram), y = hash_of(b.gram);
     return x != y ? x < y : a.literal != b.literal ? a.literal < b.literal : a.offset < b.offset;
   });
   for (const Entry& entry : entries_) {
-    const std::uint32_t hash = hash_of(entry.gram), bit = hash >> bitmap_shift_;
-    bitmap_[bit / 64] |= std::uint64_t{1} << (bit % 64);
+    const std::uint64_t hash = hash_of(entry.gram);
+    bitmap_[hash >> bitmap_shift_] |= bits_of(hash);
     ++buckets_[(hash >> bucket_shift_) + 1];
   }
   for (std::size_t i = 1; i < buckets_.size(); ++i) buckets_[i] += buckets_[i - 1];
@@ -111,7 +115,7 @@ bool LiteralFinder::stands_at(Bytes bytes, std::size_t begin, const Literal& lit
 
 void LiteralFinder::compare_at(Bytes bytes, std::size_t position, Scratch& scratch, std::vector<std::uint32_t>& found) const {
   const std::uint64_t gram = folded_gram(bytes.data() + position);
-  const std::uint32_t bucket = hash_of(gram) >> bucket_shift_;
+  const std::size_t bucket = hash_of(gram) >> bucket_shift_;
   for (std::uint32_t i = buckets_[bucket]; i < buckets_[bucket + 1]; ++i) {
     const Entry& entry = entries_[i];
     if (entry.gram != gram || entry.offset > position || scratch.seen_[entry.literal] == scratch.round_) continue;
@@ -131,8 +135,8 @@ void LiteralFinder::find(Bytes bytes, Scratch& scratch, std::vector<std::uint32_
   const std::uint64_t* const bitmap = bitmap_.data();
   const unsigned shift = bitmap_shift_;
   const auto is_marked = [bitmap, shift](std::uint64_t gram) {
-    const std::uint32_t bit = hash_of(gram) >> shift;
-    return static_cast<unsigned>(bitmap[bit / 64] >> (bit % 64) & 1);
+    const std::uint64_t hash = hash_of(gram), bits = bits_of(hash);
+    return (bitmap[hash >> shift] & bits) == bits ? 1u : 0u;
   };
   // Eight positions at a time: most of them need no more than the bitmap.
   constexpr std::size_t block = 8;

@@ -49,7 +49,7 @@ class LiteralFinder {
 
   std::vector<Literal> literals_;
   std::vector<std::uint64_t> bitmap_;
-  unsigned bitmap_shift_ = 0;             // of a hash: what is left are the bits that number a bit
+  unsigned bitmap_shift_ = 0;             // of a hash: what is left is the number of a word
   std::vector<std::uint32_t> buckets_;    // by the upper bits of a hash: the first of its entries; one more at the end
   unsigned bucket_shift_ = 0;
   std::vector<Entry> entries_;            // by bucket

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t literal_limit = 96;
 constexpr std::size_t prefix_limit = 32;
-constexpr std::size_t key_window = 8;  // bytes of an xor string that are looked for with every key
+constexpr std::size_t key_window = 12;  // bytes of an xor string that are looked for with every key: enough for a LiteralFinder
 constexpr unsigned depth_limit = 100;
 // Bounds of expressions: Hyperscan's automata grow with them.
 constexpr unsigned jump_limit = 64;

@@ -15,6 +15,8 @@ namespace {
 // What it costs to look for one literal more, in units of a long one: a short one, an expression; and what it costs to meet it in vain, for which a file is
 // taken to be of a usual size. Measured roughly; they only choose between strings that serve alike.
 constexpr double short_cost = 20, expression_cost = 100, weak_cost = 1e6, met_cost = 20000, usual_size = 64 << 10;
+// A rule that is woken in vain by more files than one in two hundred.
+constexpr double woken_often = met_cost / 200;
 
 }  // namespace
 
@@ -56,6 +58,7 @@ void YaraPrefilter::add_literals() {
   }
   literals_of_.resize(is_weak_.size());
   costs_.resize(is_weak_.size());
+  met_costs_.resize(is_weak_.size());
   for (auto& [literal, strings] : wanted) {
     const bool is_long = !literal.expression && LiteralFinder::suits(literal.text);
     const double met = literal.expression ? 0 : std::min(1.0, frequency_of(literal.text) * usual_size) * met_cost;
@@ -63,6 +66,7 @@ void YaraPrefilter::add_literals() {
     for (const std::uint32_t string : strings) {
       literals_of_[string].push_back(static_cast<std::uint32_t>(literals_.size()));
       costs_[string] += cost + (is_weak_[string] != 0 ? weak_cost : 0);
+      met_costs_[string] += met;
     }
     literals_.push_back(literal);
     is_long_.push_back(is_long ? 1 : 0);
@@ -162,9 +166,13 @@ std::vector<YaraPrefilter::Tier> YaraPrefilter::tiers_of_strings(const Class& on
   for (std::uint32_t rule = 0; rule < conditions_.rule_count(); ++rule) {
     if (one.possible[rule] == 0) continue;
     const YaraConditions::Needs::Choice& choice = needs.of(rule);
-    const bool is_found_early = choice.cost < weak_cost;
-    for (const std::uint32_t string : choice.strings) ask(string, is_weak_[string] != 0 ? weak : first);
-    // A rule that nearly every file makes a candidate is decided by all that there is to know of it.
+    double met = 0;
+    for (const std::uint32_t string : choice.strings) {
+      ask(string, is_weak_[string] != 0 ? weak : first);
+      met += met_costs_[string];
+    }
+    const bool is_found_early = choice.cost < weak_cost && met < woken_often;
+    // A rule that many files make a candidate is decided by all that there is to know of it.
     others[rule] = std::min(others[rule], is_found_early ? rest : first);
     for (const std::uint32_t other : needs_[rule]) others[other] = std::min(others[other], is_found_early ? rest : first);
   }

@@ -121,7 +121,7 @@ class YaraPrefilter {
   std::vector<std::vector<std::uint32_t>> strings_of_;  // by literal
   std::vector<std::vector<std::uint32_t>> literals_of_;  // by string; none: it may be anywhere
   std::vector<std::uint8_t> is_weak_;                   // by string
-  std::vector<double> costs_;                           // by string, of looking for it
+  std::vector<double> costs_, met_costs_;               // by string: of looking for it, the part of it for meeting it in vain
   std::vector<std::vector<std::uint32_t>> needs_;       // by rule: the rules it refers to, however far
   std::vector<std::vector<std::uint32_t>> woken_by_;    // by rule: itself and the rules that refer to it, however far
   mutable std::array<Class, class_count> classes_;
