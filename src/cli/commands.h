@@ -19,5 +19,7 @@ int run_fsck(const ServeOptions& options);
 int run_user(const UserOptions& options);
 int run_status(const ServerAccess& access);
 int run_response(const ResponseOptions& options);
+int run_images(const ImagesOptions& options);
+int run_decide(const DecideOptions& options);
 
 }  // namespace lazaret::cli

@@ -36,6 +36,8 @@ int main(int argc, char** argv) {
     case Command::fsck: return run_fsck(line.serve);
     case Command::user: return run_user(line.user);
     case Command::response: return run_response(line.response);
+    case Command::images: return run_images(line.images);
+    case Command::decide: return run_decide(line.decide);
     case Command::status: return run_status(line.status);
     case Command::completion: fmt::print("{}", line.message); return 0;
     case Command::none: break;

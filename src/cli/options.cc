@@ -317,6 +317,27 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_campaign(*campaign, line.campaign);
 
   add_response_commands(app, line.response);
+  CLI::App* images = app.add_subcommand("images", "list the images of a running server with their states");
+  images->add_option("repository", line.images.repository, "only of this repository")->type_name("REPOSITORY");
+  images->add_option("--state", line.images.state, "only in this state: pending, released, held or condemned")
+      ->check(CLI::IsMember({"pending", "released", "held", "condemned"}))
+      ->type_name("STATE");
+  add_server(*images, line.images.access);
+  images->footer("Example: lazaret images --state held");
+  const auto add_decision = [&](const char* name, const char* description, const char* state) {
+    CLI::App* command = app.add_subcommand(name, description);
+    command->add_option("image", line.decide.image, "REPOSITORY:TAG, REPOSITORY@DIGEST or DIGEST")->type_name("IMAGE")->required();
+    if (*state != '\0') command->add_option("--reason", line.decide.reason, "why; it is kept")->type_name("TEXT")->required();
+    add_server(*command, line.decide.access);
+    command->callback([&line, state] {
+      line.command = Command::decide;
+      line.decide.state = state;
+    });
+    return command;
+  };
+  add_decision("release", "let everybody see an image, whatever its verdict", "released")->footer("Example: lazaret release alice/scanner:2 --reason \"its samples are tests\"");
+  add_decision("hold", "keep an image from everybody until somebody releases it", "held")->footer("Example: lazaret hold alice/app:1 --reason \"under review\"");
+  add_decision("reaudit", "audit an image again; its state stays until that has ended", "")->footer("Example: lazaret reaudit alice/app:1");
 
   CLI::App* completion = app.add_subcommand("completion", "print shell completion");
   completion->add_option("shell", line.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
@@ -345,6 +366,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (fsck->parsed()) line.command = Command::fsck;
   if (user->parsed()) line.command = Command::user;
   if (status->parsed()) line.command = Command::status;
+  if (images->parsed()) line.command = Command::images;
   if (line.response.act != ResponseAct::none) line.command = Command::response;
   if (completion->parsed()) {
     line.command = Command::completion;

@@ -88,6 +88,20 @@ struct ServerAccess {
   std::string password_file;  // "" is DIR/admin-password
 };
 
+// images: what the gate decided.
+struct ImagesOptions {
+  ServerAccess access;
+  std::string repository, state;  // "": all
+};
+
+// release, hold and reaudit.
+struct DecideOptions {
+  ServerAccess access;
+  std::string image;   // a digest, repository:tag or repository@digest
+  std::string state;   // released, held; "": only audit it again
+  std::string reason;
+};
+
 // user: accounts and tokens, also while a server uses the data folder.
 enum class UserAct : std::uint8_t { list, add, password, token, tokens, revoke, disable, enable, remove, log };
 
@@ -147,7 +161,7 @@ struct ResponseOptions {
   bool anonymous = false;
 };
 
-enum class Command : std::uint8_t { none, scan, check, diff, rules, trust_base, list_bases, incidents, campaign, serve, gc, fsck, user, status, response, completion };
+enum class Command : std::uint8_t { none, scan, check, diff, rules, trust_base, list_bases, incidents, campaign, serve, gc, fsck, user, status, images, decide, response, completion };
 
 struct CommandLine {
   Command command = Command::none;
@@ -162,6 +176,8 @@ struct CommandLine {
   UserOptions user;
   ServerAccess status;
   ResponseOptions response;
+  ImagesOptions images;
+  DecideOptions decide;
   std::string shell;  // completion: bash, zsh or fish
   // Set when there is nothing to run: help, version or a mistake, with the text to print.
   bool exit = false;

@@ -28,7 +28,7 @@ class ServerClient {
   // The same, as nobody.
   static Result<ServerClient> open_anonymous(const ServerAccess& access);
 
-  // `path` below /api/v1, its parts encoded by the caller (net::encode_path). The answer; null where there is none (204). Refusals are errors in the words
+  // `path` below /api/v1, its parts encoded by the caller (net::encode_path). The answer; null where there is none. Refusals are errors in the words
   // of the server: ErrorCode::not_found for 404, unauthorized for 401 and 403, invalid for other mistakes, busy where another try may help.
   Result<format::JsonValue> get(const std::string& path, const Query& query = {});
   // The same as it came.

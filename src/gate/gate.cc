@@ -23,6 +23,9 @@ using store::Writer;
 
 namespace {
 
+// How the events of decisions by publishers begin, by which they are told from those of administrators.
+constexpr std::string_view publisher_decided = "by the publisher: ";
+
 // The account that a repository belongs to (DESIGN 3.3).
 std::string namespace_of(std::string_view repository) { return std::string(repository.substr(0, repository.find('/'))); }
 
@@ -37,6 +40,8 @@ std::string describe(const store::Verdict& verdict) {
   for (const std::string& title : verdict.titles) text += (text.empty() ? "" : "; ") + title;
   return text.empty() ? verdict.verdict : text;
 }
+
+}  // namespace
 
 std::string reason_of(Reader& reader, const Digest& digest, State state) {
   std::string why;
@@ -57,9 +62,6 @@ std::string reason_of(Reader& reader, const Digest& digest, State state) {
   }
   return why;
 }
-
-
-}  // namespace
 
 // --- push -------------------------------------------------------------------------------------------------------------------------
 
@@ -500,11 +502,15 @@ Result<std::optional<store::Verdict>> Gate::verdict(const Digest& manifest) {
   return verdict;
 }
 
-Result<void> Gate::decide(const Digest& manifest, State state, const std::string& actor, const std::string& why) {
+Result<void> Gate::decide(const Digest& manifest, State state, const std::string& actor, const std::string& why, const MayPush& may_push) {
   if (state == State::pending) return Error{ErrorCode::invalid, "an image can be released, held or condemned by hand, nothing else"};
   Settled settled;
   const auto done = parts_.metadata->write([&](Writer& writer) -> Result<void> {
-    if (!writer.manifest(manifest)) return Error{ErrorCode::not_found, "there is no image " + manifest.str()};
+    const auto stored = writer.manifest(manifest);
+    if (!stored) return Error{ErrorCode::not_found, "there is no image " + manifest.str()};
+    if (may_push) {
+      if (const auto allowed = publisher_may_decide(writer, *stored, state, may_push); !allowed) return allowed.error();
+    }
     for (const auto& tombstone : writer.tombstones(TombstoneKind::manifest, manifest)) {
       if (tombstone.takedown != 0 && state != State::condemned) {
         return Error{ErrorCode::invalid, fmt::format("the image was taken down by act {}: undo that first", tombstone.takedown)};
@@ -526,7 +532,7 @@ Result<void> Gate::decide(const Digest& manifest, State state, const std::string
         writer.remove_file_tombstones(reference.digest);
       }
     }
-    settled = settle(writer, manifest, state, actor, why, true);
+    settled = settle(writer, manifest, state, actor, may_push ? std::string(publisher_decided) + why : why, true);
     return {};
   });
   if (!done) return done.error();
@@ -534,6 +540,53 @@ Result<void> Gate::decide(const Digest& manifest, State state, const std::string
   announce(manifest, settled);
   if (parts_.campaigns != nullptr && state != State::held) (void)parts_.campaigns->set_bad(manifest, state == State::condemned).ok();
   return {};
+}
+
+Result<void> Gate::publisher_may_decide(Reader& reader, const Manifest& manifest, State wanted, const MayPush& may_push) const {
+  const auto refuse = [](std::string why) { return Error{ErrorCode::unauthorized, std::move(why)}; };
+  if (!policy_.publisher_releases) return refuse("the policy of this registry leaves decisions to administrators (publisher-releases)");
+  // A condemned image convicts itself, a pending one has no verdict yet.
+  const bool releases = manifest.state == State::held && wanted == State::released;
+  const bool takes_back = manifest.state == State::released && manifest.pinned && wanted == State::held;
+  if (!releases && !takes_back) {
+    return refuse(fmt::format("a publisher releases what is held, and holds again what it released; this image is {}: ask an administrator", name_of(manifest.state)));
+  }
+  for (const std::int64_t id : reader.repositories_with(manifest.digest)) {
+    const auto repository = reader.repository(id);
+    if (!repository || !may_push(repository->name)) return refuse("the image is also in a repository of somebody else: ask an administrator");
+  }
+  // Releasing takes back what verdicts keep out, which convicted other images.
+  for (const store::Reference& reference : reader.references(manifest.digest)) {
+    if (!reader.tombstones(TombstoneKind::blob, reference.digest).empty()) return refuse("the image holds content that was condemned: ask an administrator");
+  }
+  // What an administrator decided is not the publisher's to change.
+  store::EventFilter filter;
+  filter.digest = manifest.digest;
+  filter.limit = 1000;
+  if (manifest.pinned) {
+    for (const store::Event& event : reader.newest_events(filter)) {
+      if (event.kind != name_of(manifest.state) || event.actor.empty()) continue;
+      if (event.detail.starts_with(publisher_decided)) break;
+      return refuse("an administrator decided this: ask one to change it");
+    }
+  }
+  return {};
+}
+
+Result<bool> Gate::audit_again(const Digest& name) {
+  bool known = false;
+  Digest manifest;
+  const auto done = parts_.metadata->write([&](Writer& writer) -> Result<void> {
+    const auto canonical = writer.canonical(name);
+    if (!canonical || !writer.manifest(*canonical)) return {};
+    known = true;
+    manifest = *canonical;
+    writer.remove_verdict(manifest, rules_);
+    return {};
+  });
+  if (!done) return done.error();
+  if (known) enqueue(manifest, true);
+  return known;
 }
 
 }  // namespace lazaret::gate

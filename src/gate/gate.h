@@ -48,6 +48,12 @@ namespace lazaret::gate {
 // Milliseconds since 1970. Given from outside, so that tests and the demo have a clock of their own.
 using Clock = std::function<store::Time()>;
 
+// Whether somebody may push to a repository.
+using MayPush = std::function<bool(const std::string& repository)>;
+
+// Why a manifest in that state is not released, in one line, for those who may know.
+std::string reason_of(store::Reader& reader, const Digest& manifest, store::State state);
+
 // What the gate uses and does not own. Everything must outlive it.
 struct Parts {
   store::BlobStore* blobs = nullptr;
@@ -131,6 +137,8 @@ class Gate {
   store::Time now() const { return parts_.clock(); }
   // What states are judged under: ruleset, policy of the audit and limits.
   const std::string& rules() const { return rules_; }
+  // The digest of the ruleset alone, as reports name it.
+  const std::string& ruleset() const { return parts_.ruleset->digest(); }
 
   // --- push
   // Whether this publisher may bring anything here: false once it or the repository was taken down.
@@ -181,8 +189,12 @@ class Gate {
   // Why a manifest is not released, in one line, for those who may know.
   Result<std::string> reason(const Digest& manifest);
   Result<std::optional<store::Verdict>> verdict(const Digest& manifest);
-  // Sets a state by hand: it stays until somebody changes it again, whatever new rules say.
-  Result<void> decide(const Digest& manifest, store::State state, const std::string& actor, const std::string& why);
+  // Sets a state by hand: it stays until somebody changes it again, whatever new rules say. Administrators may always do so. A publisher (`may_push` is
+  // given then) may release what is held, where the policy lets it (Policy::publisher_releases), and hold again what it released so; only when it may push
+  // to every repository that holds the image, since a state belongs to the digest. ErrorCode::unauthorized: not by this policy.
+  Result<void> decide(const Digest& manifest, store::State state, const std::string& actor, const std::string& why, const MayPush& may_push = nullptr);
+  // Forgets what the audit said under the rules of now, and audits again in the background; until that has ended the state stays. False: no such image.
+  Result<bool> audit_again(const Digest& manifest);
   // Hides and condemns everything of a publisher or repository ("alice", "alice/tomcat"), or one image ("alice/tomcat@sha256:..."), in one transaction:
   // when it returns, nothing of it leaves any more. Returns the number of the act. `closes_account`: what is remembered with it. ErrorCode::busy: it was taken
   // down already.
@@ -220,6 +232,7 @@ class Gate {
   };
   // The only way to a state. In a writing transaction.
   Settled settle(store::Writer& writer, const Digest& manifest, store::State wanted, const std::string& actor, const std::string& detail, bool pinned);
+  Result<void> publisher_may_decide(store::Reader& reader, const store::Manifest& manifest, store::State wanted, const MayPush& may_push) const;
   // The only place where anything becomes visible.
   void release(store::Writer& writer, const Digest& manifest, bool pinned);
   // After the transaction: caches, waiters, transfers, indexes that name it.

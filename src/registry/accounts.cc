@@ -435,9 +435,32 @@ Result<void> Accounts::set_password(const Actor& actor, std::string_view name, s
   return load();
 }
 
+Result<void> Accounts::check_not_last_administrator(const store::Account& account) const {
+  const auto all = accounts();
+  const auto administrators = std::count_if(all.begin(), all.end(), [](const store::Account& one) { return one.role == store::Role::administrator && !one.disabled; });
+  if (account.role != store::Role::administrator || account.disabled || administrators > 1) return {};
+  return Error{ErrorCode::invalid, fmt::format("{} is the last administrator; add another one first", escape(account.name))};
+}
+
+Result<void> Accounts::set_role(const Actor& actor, std::string_view name, store::Role role, bool may_delete) {
+  auto account = find(name);
+  if (!account) return account.error();
+  if (role != store::Role::administrator) {
+    if (const auto other = check_not_last_administrator(*account); !other) return other.error();
+  }
+  account->role = role;
+  account->may_delete = may_delete;
+  if (auto updated = store_->update(*account); !updated) return updated.error();
+  if (auto logged = log(actor, "account.role", name, fmt::format("{}{}", name_of(role), may_delete ? "" : ", may not delete")); !logged) return logged.error();
+  return load();
+}
+
 Result<void> Accounts::set_disabled(const Actor& actor, std::string_view name, bool disabled) {
   auto account = find(name);
   if (!account) return account.error();
+  if (disabled) {
+    if (const auto other = check_not_last_administrator(*account); !other) return other.error();
+  }
   account->disabled = disabled;
   if (auto updated = store_->update(*account); !updated) return updated.error();
   if (auto logged = log(actor, disabled ? "account.disable" : "account.enable", name, ""); !logged) return logged.error();
@@ -447,10 +470,7 @@ Result<void> Accounts::set_disabled(const Actor& actor, std::string_view name, b
 Result<void> Accounts::remove(const Actor& actor, std::string_view name) {
   const auto account = find(name);
   if (!account) return account.error();
-  const auto all = accounts();
-  const auto administrators = std::count_if(all.begin(), all.end(), [](const store::Account& one) { return one.role == store::Role::administrator && !one.disabled; });
-  if (account->role == store::Role::administrator && !account->disabled && administrators == 1)
-    return Error{ErrorCode::invalid, fmt::format("{} is the last administrator; add another one first", escape(name))};
+  if (const auto other = check_not_last_administrator(*account); !other) return other.error();
   if (auto removed = store_->remove(account->id); !removed) return removed.error();
   if (auto logged = log(actor, "account.remove", name, ""); !logged) return logged.error();
   return load();

@@ -104,6 +104,8 @@ class Accounts {
   // Administration. Each is written to the log of acts.
   Result<store::Account> add(const Actor& actor, const std::string& name, store::Role role, std::string_view password, bool may_delete = true);
   Result<void> set_password(const Actor& actor, std::string_view name, std::string_view password);
+  // An administrator that is the last one keeps its role, and is not disabled or removed.
+  Result<void> set_role(const Actor& actor, std::string_view name, store::Role role, bool may_delete);
   Result<void> set_disabled(const Actor& actor, std::string_view name, bool disabled);
   Result<void> remove(const Actor& actor, std::string_view name);
   // `days` 1 to 366.
@@ -134,6 +136,7 @@ class Accounts {
   std::shared_ptr<const Snapshot> snapshot() const;
   Result<void> load();
   Result<store::Account> find(std::string_view name) const;
+  Result<void> check_not_last_administrator(const store::Account& account) const;
   std::optional<Identity> by_robot(const Snapshot& known, std::string_view secret) const;
   const store::Token* live_token(const Snapshot& known, std::string_view secret, store::TokenKind kind) const;
   std::string key_of(std::string_view name, std::string_view password) const;

@@ -42,6 +42,7 @@ class ApiPage {
   std::size_t limit() const { return limit_; }
   // Where the page before ended: what was given to answer(), "" for the first page.
   const std::string& after() const { return after_; }
+  // Where positions are numbers; 0 for the first page.
   std::int64_t after_number() const { return after_number_; }
 
   // Where the items are written.

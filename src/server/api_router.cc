@@ -118,7 +118,7 @@ std::vector<int> statuses_of(const ApiRoute& route) {
   for (const int status : route.statuses) {
     if (status != 0) all.insert(status);
   }
-  if (route.access == ApiAccess::person || route.access == ApiAccess::administrator) all.insert(403);
+  if (route.access == ApiAccess::person || route.access == ApiAccess::administrator || route.method != "GET") all.insert(403);
   if (route.body_bytes != 0) all.insert({413, 415});
   return {all.begin(), all.end()};
 }
@@ -193,6 +193,11 @@ void ApiRouter::admit(const std::shared_ptr<ApiCall>& call) const {
   call->caller = std::move(*caller);
   if (route.access != ApiAccess::anyone && call->caller.anonymous()) {
     exchange->respond(unauthorized(*call, "this is not for everybody"));
+    return;
+  }
+  // A page of another site, in a browser that remembers the credentials (Fetch Metadata).
+  if (route.method != "GET" && equals_ignore_case(request.header("sec-fetch-site").value_or(""), "cross-site")) {
+    exchange->respond(answer({403, "Not allowed", "the request comes from a page of another site", "", ""}));
     return;
   }
   const bool limited = !call->caller.token.empty();

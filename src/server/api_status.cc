@@ -21,7 +21,25 @@ net::Response status(ApiCall& call) {
   return answer_json(200, std::move(json));
 }
 
+net::Response ruleset(ApiCall& call) {
+  JsonWriter json(0);
+  json.begin_object().field("version", audit::engine_version()).field("ruleset", call.services.gate.ruleset()).field("rules", call.services.gate.rules());
+  json.field("mode", call.services.gate.policy().enforce ? "enforce" : "observe").end_object();
+  return answer_json(200, std::move(json));
+}
+
+net::Response audit_outdated(ApiCall& call) {
+  const auto queued = call.services.gate.queue_outdated(100'000);
+  if (!queued) return answer(call, queued.error());
+  if (const auto logged = call.services.accounts.log(call.actor(), "images.audit-outdated", "", std::to_string(*queued)); !logged) return answer(call, logged.error());
+  JsonWriter json(0);
+  json.begin_object().field("queued", *queued).end_object();
+  return answer_json(202, std::move(json));
+}
+
 constexpr ApiRoute list[] = {
+    {"GET", "/ruleset", ApiAccess::anyone, ruleset, {200}},
+    {"POST", "/audits/outdated", ApiAccess::administrator, audit_outdated, {202}},
     {"GET", "/status", ApiAccess::administrator, status, {200}},
 };
 

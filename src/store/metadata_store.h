@@ -175,6 +175,23 @@ struct Event {
   std::string detail;
 };
 
+// Which manifests are wanted, newest first. `before` and `before_digest`: where the last list ended; an empty digest begins at the newest.
+struct ManifestFilter {
+  std::optional<State> state;
+  std::int64_t repository = 0;  // 0: any
+  Time before = 0;
+  Digest before_digest;
+  std::size_t limit = 100;
+};
+
+// Which events are wanted, newest first. Empty members: any.
+struct EventFilter {
+  std::string kind, repository;
+  Digest digest;
+  std::int64_t before = 0;  // ids less than this; 0: from the newest
+  std::size_t limit = 100;
+};
+
 class Reader {
  public:
   virtual ~Reader() = default;
@@ -192,7 +209,11 @@ class Reader {
   // By name, beginning after `after`. `released`: only those that serve something that is released now.
   virtual std::vector<Tag> tags(std::int64_t repository, std::string_view after, std::size_t limit, bool released) = 0;
 
+  // Tags of the repository that name the manifest, as what was pushed or as what is served.
+  virtual std::vector<Tag> tags_of(std::int64_t repository, const Digest& manifest) = 0;
+
   virtual std::optional<Manifest> manifest(const Digest& digest) = 0;
+  virtual std::vector<Manifest> manifests(const ManifestFilter& filter) = 0;
   virtual std::optional<std::string> manifest_bytes(const Digest& digest) = 0;
   virtual std::vector<Reference> references(const Digest& manifest) = 0;
   // Indexes that name the manifest.
@@ -263,6 +284,7 @@ class Reader {
   virtual std::vector<Event> events(std::int64_t after, std::size_t limit) = 0;
   // Of one manifest, oldest first.
   virtual std::vector<Event> events_of(const Digest& manifest, std::size_t limit) = 0;
+  virtual std::vector<Event> newest_events(const EventFilter& filter) = 0;
 };
 
 class Writer : public Reader {
@@ -299,6 +321,7 @@ class Writer : public Reader {
   virtual void remove_upload(std::string_view id) = 0;
 
   virtual void put_verdict(const Verdict& verdict) = 0;
+  virtual void remove_verdict(const Digest& manifest, std::string_view ruleset) = 0;
   virtual void add_tombstone(const Tombstone& tombstone) = 0;
   // Those of files too.
   virtual void remove_tombstones(std::int64_t takedown) = 0;

@@ -77,6 +77,8 @@ CREATE INDEX IF NOT EXISTS takedown_subject ON takedown (kind, subject);
 CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL,
   repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS event_digest ON event (digest) WHERE digest <> '';
+CREATE INDEX IF NOT EXISTS event_kind ON event (kind);
+CREATE INDEX IF NOT EXISTS manifest_created ON manifest (created, digest);
 )sql";
 
 Digest digest_of(std::string_view text) { return Digest::parse(text).value_or(Digest()); }
@@ -151,6 +153,10 @@ class Session final : public Writer {
         " WHERE t.repository = ? AND t.name > ? AND t.takedown = 0 AND b.takedown = 0 AND m.state = 1 ORDER BY t.name LIMIT ?",
         read_tag, repository, after, count(limit));
   }
+  std::vector<Tag> tags_of(std::int64_t repository, const Digest& manifest) override {
+    return all<Tag>("SELECT name, digest, released, publisher, at, takedown FROM tag WHERE repository = ? AND (digest = ? OR released = ?) ORDER BY name", read_tag,
+                    repository, manifest, manifest);
+  }
   void put_tag(std::int64_t repository, const Tag& tag) override {
     run("INSERT OR REPLACE INTO tag (repository, name, digest, released, publisher, at, takedown) VALUES (?, ?, ?, ?, ?, ?, ?)", repository, tag.name,
         tag.digest, tag.released, tag.publisher, tag.at, tag.takedown);
@@ -177,6 +183,19 @@ class Session final : public Writer {
   std::optional<Manifest> manifest(const Digest& digest) override {
     return first<Manifest>("SELECT digest, media_type, kind, size, subject, artifact_type, state, ruleset, pinned, created FROM manifest WHERE digest = ?",
                            read_manifest, digest);
+  }
+  std::vector<Manifest> manifests(const ManifestFilter& filter) override {
+    const std::int64_t state = filter.state ? static_cast<std::int64_t>(*filter.state) : -1;
+    const std::int64_t from_newest = filter.before_digest.empty() ? 1 : 0;
+    if (filter.repository == 0) {
+      return all<Manifest>("SELECT digest, media_type, kind, size, subject, artifact_type, state, ruleset, pinned, created FROM manifest"
+                           " WHERE (? = -1 OR state = ?) AND (? OR (created, digest) < (?, ?)) ORDER BY created DESC, digest DESC LIMIT ?",
+                           read_manifest, state, state, from_newest, filter.before, filter.before_digest, count(filter.limit));
+    }
+    return all<Manifest>("SELECT m.digest, m.media_type, m.kind, m.size, m.subject, m.artifact_type, m.state, m.ruleset, m.pinned, m.created FROM binding b"
+                         " JOIN manifest m ON m.digest = b.digest WHERE b.repository = ? AND (? = -1 OR m.state = ?) AND (? OR (m.created, m.digest) < (?, ?))"
+                         " ORDER BY m.created DESC, m.digest DESC LIMIT ?",
+                         read_manifest, filter.repository, state, state, from_newest, filter.before, filter.before_digest, count(filter.limit));
   }
   std::optional<std::string> manifest_bytes(const Digest& digest) override {
     return first<std::string>("SELECT bytes FROM manifest WHERE digest = ?",
@@ -364,6 +383,9 @@ class Session final : public Writer {
     run("INSERT OR REPLACE INTO verdict (digest, ruleset, state, verdict, score, titles, at, report) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", verdict.digest,
         verdict.ruleset, static_cast<std::int64_t>(verdict.state), verdict.verdict, std::int64_t{verdict.score}, titles, verdict.at, verdict.report);
   }
+  void remove_verdict(const Digest& manifest, std::string_view ruleset) override {
+    run("DELETE FROM verdict WHERE digest = ? AND ruleset = ?", manifest, ruleset);
+  }
   std::vector<Tombstone> tombstones(TombstoneKind kind, const Digest& value) override {
     return all<Tombstone>("SELECT kind, value, takedown, reason, at FROM tombstone WHERE kind = ? AND value = ? ORDER BY takedown",
                           read_tombstone, static_cast<std::int64_t>(kind), value);
@@ -527,6 +549,21 @@ class Session final : public Writer {
   }
   std::vector<Event> events_of(const Digest& manifest, std::size_t limit) override {
     return all<Event>("SELECT id, at, kind, actor, repository, tag, digest, detail FROM event WHERE digest = ? AND digest <> '' ORDER BY id LIMIT ?", read_event, manifest, count(limit));
+  }
+  std::vector<Event> newest_events(const EventFilter& filter) override {
+    const std::int64_t before = filter.before == 0 ? INT64_MAX : filter.before;
+    if (!filter.digest.empty()) {
+      return all<Event>("SELECT id, at, kind, actor, repository, tag, digest, detail FROM event WHERE digest = ? AND digest <> '' AND id < ? AND (? = '' OR kind = ?)"
+                        " AND (? = '' OR repository = ?) ORDER BY id DESC LIMIT ?",
+                        read_event, filter.digest, before, filter.kind, filter.kind, filter.repository, filter.repository, count(filter.limit));
+    }
+    if (!filter.kind.empty()) {
+      return all<Event>("SELECT id, at, kind, actor, repository, tag, digest, detail FROM event WHERE kind = ? AND id < ? AND (? = '' OR repository = ?)"
+                        " ORDER BY id DESC LIMIT ?",
+                        read_event, filter.kind, before, filter.repository, filter.repository, count(filter.limit));
+    }
+    return all<Event>("SELECT id, at, kind, actor, repository, tag, digest, detail FROM event WHERE id < ? AND (? = '' OR repository = ?) ORDER BY id DESC LIMIT ?",
+                      read_event, before, filter.repository, filter.repository, count(filter.limit));
   }
   void add_event(const Event& event) override {
     run("INSERT INTO event (at, kind, actor, repository, tag, digest, detail) VALUES (?, ?, ?, ?, ?, ?, ?)", event.at, event.kind, event.actor,

@@ -410,6 +410,100 @@ TEST_P(MetadataStores, UploadsAliasesAndEventsAreKept) {
   read([](Reader& reader) { EXPECT_TRUE(reader.uploads().empty()); });
 }
 
+TEST_P(MetadataStores, ImagesAreListedNewestFirstPageByPage) {
+  std::int64_t repository = 0;
+  write([&](Writer& writer) {
+    repository = push(writer, "alice/app", "alice", "a", State::released);
+    push(writer, "bob/app", "bob", "b", State::held);
+    push(writer, "alice/app", "alice", "c", State::held);
+  });
+  read([&](Reader& reader) {
+    std::vector<Digest> found;
+    ManifestFilter filter;
+    filter.limit = 1;
+    for (;;) {
+      const auto page = reader.manifests(filter);
+      if (page.empty()) break;
+      found.push_back(page.front().digest);
+      filter.before = page.front().created;
+      filter.before_digest = page.front().digest;
+    }
+    std::vector<Digest> all = {named("a"), named("b"), named("c")};
+    // They were made at one time: by digest, the greatest first.
+    std::sort(all.begin(), all.end(), [](const Digest& a, const Digest& b) { return a.str() > b.str(); });
+    EXPECT_EQ(found, all);
+    ManifestFilter held;
+    held.state = State::held;
+    EXPECT_EQ(reader.manifests(held).size(), 2u);
+    held.repository = repository;
+    ASSERT_EQ(reader.manifests(held).size(), 1u);
+    EXPECT_EQ(reader.manifests(held).front().digest, named("c"));
+    EXPECT_EQ(reader.manifests_by_state(), (std::array<std::uint64_t, 4>{0, 1, 2, 0}));
+  });
+}
+
+TEST_P(MetadataStores, TagsOfAManifestAreThoseThatNameOrServeIt) {
+  std::int64_t repository = 0;
+  write([&](Writer& writer) {
+    repository = push(writer, "alice/app", "alice", "a", State::released);
+    push(writer, "alice/app", "alice", "b", State::held);
+    writer.put_tag(repository, {"one", named("a"), named("a"), "alice", 1, 0});
+    writer.put_tag(repository, {"two", named("b"), named("a"), "alice", 1, 0});
+    writer.put_tag(repository, {"three", named("b"), Digest(), "alice", 1, 0});
+  });
+  read([&](Reader& reader) {
+    std::vector<std::string> names;
+    for (const Tag& tag : reader.tags_of(repository, named("a"))) names.push_back(tag.name);
+    EXPECT_EQ(names, (std::vector<std::string>{"one", "two"}));
+    EXPECT_TRUE(reader.tags_of(repository + 1, named("a")).empty());
+  });
+}
+
+TEST_P(MetadataStores, EventsComeNewestFirstAndByWhatTheyTellOf) {
+  write([&](Writer& writer) {
+    writer.add_event({0, 1, "pushed", "alice", "alice/app", "1", named("a"), ""});
+    writer.add_event({0, 2, "held", "", "alice/app", "", named("a"), "why"});
+    writer.add_event({0, 3, "held", "", "bob/app", "", named("b"), ""});
+    writer.add_event({0, 4, "takedown", "admin", "", "", Digest(), ""});
+  });
+  read([&](Reader& reader) {
+    const auto kinds = [&](const EventFilter& filter) {
+      std::string text;
+      for (const Event& event : reader.newest_events(filter)) text += std::to_string(event.at) + " ";
+      return text;
+    };
+    EXPECT_EQ(kinds({}), "4 3 2 1 ");
+    EventFilter filter;
+    filter.limit = 2;
+    EXPECT_EQ(kinds(filter), "4 3 ");
+    filter.before = reader.newest_events(filter).back().id;
+    EXPECT_EQ(kinds(filter), "2 1 ");
+    EventFilter held;
+    held.kind = "held";
+    EXPECT_EQ(kinds(held), "3 2 ");
+    held.repository = "bob/app";
+    EXPECT_EQ(kinds(held), "3 ");
+    EventFilter of;
+    of.digest = named("a");
+    EXPECT_EQ(kinds(of), "2 1 ");
+    of.kind = "held";
+    EXPECT_EQ(kinds(of), "2 ");
+  });
+}
+
+TEST_P(MetadataStores, AVerdictCanBeForgotten) {
+  write([&](Writer& writer) {
+    push(writer, "alice/app", "alice", "a");
+    writer.put_verdict({named("a"), "old", State::held, "suspicious", 40, {}, "{}", 1});
+    writer.put_verdict({named("a"), "new", State::released, "clean", 0, {}, "{}", 2});
+    writer.remove_verdict(named("a"), "new");
+  });
+  read([&](Reader& reader) {
+    EXPECT_FALSE(reader.verdict(named("a"), "new"));
+    EXPECT_EQ(reader.verdict(named("a"), "")->ruleset, "old");
+  });
+}
+
 TEST_P(MetadataStores, CollectionTakesWhatNothingRefersTo) {
   write([&](Writer& writer) {
     const auto repository = push(writer, "a/x", "a", "kept");
