@@ -21,5 +21,8 @@ int run_status(const ServerAccess& access);
 int run_response(const ResponseOptions& options);
 int run_images(const ImagesOptions& options);
 int run_decide(const DecideOptions& options);
+int run_backup(const BackupOptions& options);
+int run_restore(const BackupOptions& options);
+int run_doctor(const DoctorOptions& options);
 
 }  // namespace lazaret::cli

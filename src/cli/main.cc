@@ -38,6 +38,9 @@ int main(int argc, char** argv) {
     case Command::response: return run_response(line.response);
     case Command::images: return run_images(line.images);
     case Command::decide: return run_decide(line.decide);
+    case Command::backup: return run_backup(line.backup);
+    case Command::restore: return run_restore(line.backup);
+    case Command::doctor: return run_doctor(line.doctor);
     case Command::status: return run_status(line.status);
     case Command::completion: fmt::print("{}", line.message); return 0;
     case Command::none: break;

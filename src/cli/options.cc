@@ -182,6 +182,11 @@ void add_user(CLI::App& user, UserOptions& options) {
   act("log", "show every administrative act, and prove that none was changed", UserAct::log, false);
 }
 
+void add_data(CLI::App& command, ServeOptions& options) {
+  command.add_option("--config", options.config, "lazaret.toml")->type_name("FILE");
+  command.add_option("--data", options.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
+}
+
 // Known incidents of the user or of a registry.
 void add_incidents(CLI::App& intel, IncidentOptions& options) {
   const auto act = [&](const char* name, const char* description, IncidentAct what) {
@@ -339,6 +344,20 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_decision("hold", "keep an image from everybody until somebody releases it", "held")->footer("Example: lazaret hold alice/app:1 --reason \"under review\"");
   add_decision("reaudit", "audit an image again; its state stays until that has ended", "")->footer("Example: lazaret reaudit alice/app:1");
 
+  CLI::App* backup = app.add_subcommand("backup", "copy a data folder into a folder, also while a server uses it");
+  CLI::App* restore = app.add_subcommand("restore", "bring a backup back; what was condemned since stays condemned");
+  for (CLI::App* command : {backup, restore}) {
+    command->add_option("folder", line.backup.folder, "folder of the backup")->type_name("DIR")->required();
+    add_data(*command, line.backup.serve);
+  }
+  restore->add_option("--journal", line.backup.journal, "another copy of condemned.journal to go by, where the data folder was lost")->type_name("FILE");
+  backup->footer("Example: lazaret backup /srv/backup --data /srv/registry");
+  restore->footer("Example: lazaret restore /srv/backup --data /srv/registry\nThe server must not run. docs/backup.md has more.");
+  CLI::App* doctor = app.add_subcommand("doctor", "look whether machine, configuration and data folder are what serve needs");
+  add_data(*doctor, line.doctor.serve);
+  doctor->add_flag("-q,--quiet", line.doctor.quiet, "print only what is not well");
+  doctor->footer("Exit codes: 0 nothing fails, 1 something does, 2 the configuration cannot be read.\nExample: lazaret doctor --config /etc/lazaret/lazaret.toml");
+
   CLI::App* completion = app.add_subcommand("completion", "print shell completion");
   completion->add_option("shell", line.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->footer("Example: lazaret completion bash > /etc/bash_completion.d/lazaret");
@@ -368,6 +387,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (status->parsed()) line.command = Command::status;
   if (images->parsed()) line.command = Command::images;
   if (line.response.act != ResponseAct::none) line.command = Command::response;
+  if (backup->parsed()) line.command = Command::backup;
+  if (restore->parsed()) line.command = Command::restore;
+  if (doctor->parsed()) line.command = Command::doctor;
   if (completion->parsed()) {
     line.command = Command::completion;
     std::string commands, cases;

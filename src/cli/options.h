@@ -88,6 +88,18 @@ struct ServerAccess {
   std::string password_file;  // "" is DIR/admin-password
 };
 
+// backup and restore.
+struct BackupOptions {
+  ServeOptions serve;   // config and data
+  std::string folder;   // of the backup
+  std::string journal;  // restore: another copy of the journal
+};
+
+struct DoctorOptions {
+  ServeOptions serve;
+  bool quiet = false;  // only what is not well
+};
+
 // images: what the gate decided.
 struct ImagesOptions {
   ServerAccess access;
@@ -161,7 +173,7 @@ struct ResponseOptions {
   bool anonymous = false;
 };
 
-enum class Command : std::uint8_t { none, scan, check, diff, rules, trust_base, list_bases, incidents, campaign, serve, gc, fsck, user, status, images, decide, response, completion };
+enum class Command : std::uint8_t { none, scan, check, diff, rules, trust_base, list_bases, incidents, campaign, serve, gc, fsck, user, status, images, decide, response, backup, restore, doctor, completion };
 
 struct CommandLine {
   Command command = Command::none;
@@ -178,6 +190,8 @@ struct CommandLine {
   ResponseOptions response;
   ImagesOptions images;
   DecideOptions decide;
+  BackupOptions backup;
+  DoctorOptions doctor;
   std::string shell;  // completion: bash, zsh or fish
   // Set when there is nothing to run: help, version or a mistake, with the text to print.
   bool exit = false;

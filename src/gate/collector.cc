@@ -25,7 +25,7 @@ Result<Collected> collect(const Collection& collection) {
   std::vector<std::string> dead;
   const auto looked = metadata.read([&](store::Reader& reader) {
     for (const store::Upload& upload : reader.uploads()) {
-      if (upload.touched < upload_limit) dead.push_back(upload.id);
+      if (upload.touched < upload_limit && !(collection.upload_in_use && collection.upload_in_use(upload.id))) dead.push_back(upload.id);
     }
   });
   if (!looked) return looked.error();

@@ -25,14 +25,16 @@ struct Collection {
   store::BlobStore& blobs;
   store::MetadataStore& metadata;
   std::function<std::mutex&(const Digest&)> lock;
+  // Whether somebody writes to the upload, or did a moment ago: its record is written when that ends. Empty when no server runs.
+  std::function<bool(const std::string& id)> upload_in_use;
   store::Time now = 0;
   std::chrono::hours upload_age{24}, blob_age{24};
 };
 
 // One pass. May run beside everything, but not beside itself.
 Result<Collected> collect(const Collection& collection);
-inline Result<Collected> collect(Gate& gate) {
-  return collect({gate.blobs(), gate.metadata(), [&gate](const Digest& digest) -> std::mutex& { return gate.blob_lock(digest); }, gate.now(),
+inline Result<Collected> collect(Gate& gate, std::function<bool(const std::string& id)> upload_in_use = nullptr) {
+  return collect({gate.blobs(), gate.metadata(), [&gate](const Digest& digest) -> std::mutex& { return gate.blob_lock(digest); }, std::move(upload_in_use), gate.now(),
                   gate.policy().upload_age, gate.policy().blob_age});
 }
 // Quarantine files without a record, which a crash left. Only before requests come.

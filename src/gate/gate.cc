@@ -81,9 +81,15 @@ std::optional<Refusal> Gate::finish_upload(const std::string& repository, const 
       refusal = {Refusal::Code::denied, "this content is condemned: " + tombstones.front().reason, {}};
     }
   };
+  const auto count = [&] {
+    if (refusal && refusal->message.starts_with("this content is condemned")) ++tombstone_hits_;
+  };
   // Before the bytes get a name, and again in the transaction that makes them part of the repository.
   if (const auto read = parts_.metadata->read(look); !read) return Refusal::failed(read.error());
-  if (refusal) return refusal;
+  if (refusal) {
+    count();
+    return refusal;
+  }
   const std::uint64_t size = upload.size();
   const std::lock_guard lock(blob_lock(sha256));
   if (const auto moved = parts_.blobs->finish_upload(id, upload, sha256); !moved) return Refusal::failed(moved.error());
@@ -99,6 +105,7 @@ std::optional<Refusal> Gate::finish_upload(const std::string& repository, const 
     return {};
   });
   if (!done && !refusal) refusal = Refusal::failed(done.error());
+  count();
   return refusal;
 }
 
@@ -150,7 +157,10 @@ Pushed<PushResult> Gate::put_manifest(const std::string& repository, const std::
   };
   const auto done = parts_.metadata->write([&](Writer& writer) -> Result<void> {
     if (taken_down(writer, repository, publisher)) return refuse(Code::denied, "what this publisher pushes is not accepted any more");
-    if (!writer.tombstones(TombstoneKind::manifest, result.digest).empty()) return refuse(Code::denied, reason_of(writer, result.digest, State::condemned));
+    if (!writer.tombstones(TombstoneKind::manifest, result.digest).empty()) {
+      ++tombstone_hits_;
+      return refuse(Code::denied, reason_of(writer, result.digest, State::condemned));
+    }
     const store::Time at = now();
     const std::int64_t id = writer.add_repository(repository, namespace_of(repository), at);
     if (policy_.foreign_layers) {
@@ -166,6 +176,7 @@ Pushed<PushResult> Gate::put_manifest(const std::string& repository, const std::
       if (reference.kind == ReferenceKind::manifest) {
         if (known) reference.digest = *known;
         if (!writer.tombstones(TombstoneKind::manifest, reference.digest).empty()) {
+          ++tombstone_hits_;
           return refuse(Code::denied, fmt::format("{} is named here; {}", reference.digest.str(), reason_of(writer, reference.digest, State::condemned)));
         }
         const auto child = writer.manifest(reference.digest);
@@ -184,6 +195,7 @@ Pushed<PushResult> Gate::put_manifest(const std::string& repository, const std::
         return refuse(Code::manifest_invalid, fmt::format("the blob {} has {} bytes, not {}", reference.digest.str(), *size, reference.size));
       }
       if (const auto tombstones = writer.tombstones(TombstoneKind::blob, *known); !tombstones.empty()) {
+        ++tombstone_hits_;
         return refuse(Code::denied, fmt::format("{} is condemned: {}", reference.digest.str(), tombstones.front().reason));
       }
       reference.digest = *known;

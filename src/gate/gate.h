@@ -70,6 +70,8 @@ struct Parts {
   std::function<std::string(const audit::Report&)> write_report;
   // What images have in common; null for none. An image that nothing convicts is held when it shares with a convicted one what nobody has by chance.
   intel::Campaigns* campaigns = nullptr;
+  // Told how many seconds each audit of a manifest took; may be empty. Called on judges' threads.
+  std::function<void(double)> audited;
   // A folder for marks of audits under way: one that ends with the process is not tried for ever.
   std::string marks_folder;
 };
@@ -212,13 +214,15 @@ class Gate {
   // were. Digests that are not here are passed over.
   Result<std::size_t> hold_listed(const std::vector<std::string>& digests, const std::string& why);
 
-  // Judges again what was judged under other rules, when nothing else is to be done.
-  Result<std::size_t> queue_outdated(std::size_t limit);
+  // Judges again what was judged under other rules, when nothing else is to be done: of `first` up to half of `limit`, then the newest. How many that are.
+  Result<std::size_t> queue_outdated(std::size_t limit, const std::vector<Digest>& first = {});
   // Held while the file of a blob comes or goes, so that a collection does not remove what was uploaded again meanwhile.
   std::mutex& blob_lock(const Digest& digest) { return blob_locks_[digest.bytes()[0]]; }
   store::BlobStore& blobs() { return *parts_.blobs; }
   store::MetadataStore& metadata() { return *parts_.metadata; }
 
+  // How often condemned content came again, since the start.
+  std::uint64_t tombstone_hits() const { return tombstone_hits_; }
   // Manifests that wait for a judge or are with one.
   std::size_t queue_length() const;
 
@@ -270,6 +274,7 @@ class Gate {
   const Policy policy_;
   const Limits limits_;
   std::string rules_;
+  std::atomic<std::uint64_t> tombstone_hits_{0};
   Waiting waiting_;
   ServedCache served_;
   std::array<std::mutex, 256> blob_locks_;

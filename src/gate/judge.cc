@@ -150,9 +150,19 @@ std::size_t Gate::queue_length() const {
   return queued_.size() + running_.size();
 }
 
-Result<std::size_t> Gate::queue_outdated(std::size_t limit) {
+Result<std::size_t> Gate::queue_outdated(std::size_t limit, const std::vector<Digest>& first) {
   std::vector<Digest> outdated;
-  const auto done = parts_.metadata->read([&](Reader& reader) { outdated = reader.manifests_judged_otherwise(rules_, limit); });
+  const auto done = parts_.metadata->read([&](Reader& reader) {
+    for (const Digest& digest : first) {
+      // Half of them, so that what nobody pulled yet has its turn too.
+      if (outdated.size() >= (limit + 1) / 2) break;
+      const auto manifest = reader.manifest(digest);
+      if (manifest && manifest->ruleset != rules_ && !manifest->pinned) outdated.push_back(digest);
+    }
+    for (const Digest& digest : reader.manifests_judged_otherwise(rules_, limit)) {
+      if (outdated.size() < limit && std::find(outdated.begin(), outdated.end(), digest) == outdated.end()) outdated.push_back(digest);
+    }
+  });
   if (!done) return done.error();
   for (const Digest& digest : outdated) enqueue(digest, true);
   return outdated.size();
@@ -248,7 +258,9 @@ void Gate::judge(const Digest& digest) {
       const FileDescriptor file(::open(mark.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
       [[maybe_unused]] const ssize_t put = file ? ::write(file.get(), ".", 1) : 0;
     }
+    const auto begun = std::chrono::steady_clock::now();
     auto audited = audit(*manifest, bytes);
+    if (parts_.audited) parts_.audited(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
     ::unlink(mark.c_str());
     if (!audited) return hold(digest, "the audit failed: " + escape(audited.error().message, 300));
     judgement = std::move(*audited);
@@ -470,6 +482,7 @@ Result<void> Gate::apply(const Manifest& manifest, Judgement judgement) {
       // So that undoing the act has it judged again.
       writer.keep_state(manifest.digest, file->takedown);
     }
+    if (condemned) ++tombstone_hits_;
     if (condemned && wanted != State::condemned) {
       wanted = State::condemned;
       act = condemned->takedown;

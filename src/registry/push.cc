@@ -33,6 +33,8 @@ net::Response created_blob(const std::string& repository, const Digest& digest) 
 }  // namespace
 
 net::Response Registry::refusal(const CallPtr& call, const gate::Refusal& refusal) const {
+  constexpr std::string_view reasons[] = {"invalid", "missing-blob", "condemned-or-taken-down", "wrong-digest", "failed"};
+  if (options_.refused) options_.refused(reasons[static_cast<std::size_t>(refusal.code)]);
   switch (refusal.code) {
     case Code::manifest_invalid: return error(400, "MANIFEST_INVALID", refusal.message);
     case Code::blob_unknown: return error(404, "MANIFEST_BLOB_UNKNOWN", refusal.message, "{\"digest\":\"" + refusal.missing.str() + "\"}");

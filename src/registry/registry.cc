@@ -114,6 +114,7 @@ net::Response Registry::unavailable(const Error& why) {
 }
 
 net::Response Registry::denial(const CallPtr& call, const Digest& digest, const std::string& why) const {
+  if (options_.refused && !digest.empty()) options_.refused("not-released");
   std::string message = why;
   std::string detail = "{";
   if (!digest.empty()) {

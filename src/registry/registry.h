@@ -5,6 +5,7 @@
 // comes or its time is over.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -20,6 +21,8 @@
 namespace lazaret::registry {
 
 struct RegistryOptions {
+  // Told why each push or pull is refused: invalid, missing-blob, wrong-digest, condemned-or-taken-down, not-released or failed. May be empty.
+  std::function<void(std::string_view reason)> refused;
   Limits limits;
   std::uint64_t blob_bytes = 64ull << 30;  // of one upload
   std::size_t page = 10'000;               // tags or repositories of one answer, whatever is asked for

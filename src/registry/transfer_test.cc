@@ -223,5 +223,30 @@ TEST(Transfers, LargeLayersAreAuditedWhileTheyAreUploaded) {
   EXPECT_EQ(world.push("alice/x", "bad", "alice", bad).status, 403);
 }
 
+TEST(Collection, AnUploadThatIsWrittenToForDaysIsNotCollected) {
+  World world;
+  Uploads& uploads = world.registry().uploads();
+  auto lease = std::move(*uploads.begin("alice/app", "alice", HashAlgorithm::sha256));
+  const std::string id = lease->id();
+  ASSERT_TRUE(lease->append(as_bytes("begin")).ok());
+  const auto collect = [&] { return gate::collect(world.gate(), [&](const std::string& one) { return uploads.open(one); }).value().uploads; };
+  // One request that takes two days, and then requests that come again and again, with no record of it in the database.
+  for (int i = 0; i < 3; ++i) {
+    world.advance(std::chrono::hours(30));
+    world.registry().tidy();
+    EXPECT_EQ(collect(), 0u);
+    ASSERT_TRUE(lease->append(as_bytes("more")).ok());
+  }
+  lease.reset();
+  world.registry().tidy();
+  EXPECT_EQ(collect(), 0u);
+  lease = std::move(*uploads.resume(id, "alice/app", "alice"));
+  EXPECT_EQ(lease->size(), 17u);
+  lease.reset();
+  world.advance(std::chrono::hours(30));
+  world.registry().tidy();
+  EXPECT_EQ(collect(), 1u) << "nobody went on with it for a day";
+}
+
 }  // namespace
 }  // namespace lazaret::registry

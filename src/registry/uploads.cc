@@ -205,6 +205,11 @@ void Uploads::forget_idle(store::Time before) {
   }
 }
 
+bool Uploads::open(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  return sessions_.contains(id);
+}
+
 std::size_t Uploads::count() const {
   const std::lock_guard lock(mutex_);
   return sessions_.size();

@@ -54,6 +54,8 @@ class Uploads {
   // Sessions in memory nobody has touched for a while; they can be resumed.
   void forget_idle(store::Time before);
   std::size_t count() const;
+  // Whether the session is in memory: somebody writes to it, or did so since the last forget_idle().
+  bool open(const std::string& id) const;
 
  private:
   friend class UploadLease;

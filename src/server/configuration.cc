@@ -6,6 +6,9 @@
 #include <map>
 #include <toml++/toml.h>
 
+#include "net/url.h"
+#include "server/webhooks.h"
+
 namespace lazaret::server {
 namespace {
 
@@ -111,6 +114,44 @@ Known one_of(bool& to, std::string_view yes, std::string_view no) {
           fmt::format("\"{}\" or \"{}\"", yes, no)};
 }
 
+Known metrics_access(MetricsAccess& to) {
+  return {[&to](const toml::node& node) {
+            const auto value = node.value<std::string>();
+            if (!node.is_string() || (*value != "loopback" && *value != "administrators" && *value != "anyone")) return false;
+            to = *value == "loopback" ? MetricsAccess::loopback : *value == "anyone" ? MetricsAccess::anyone : MetricsAccess::administrators;
+            return true;
+          },
+          "\"loopback\", \"administrators\" or \"anyone\""};
+}
+
+bool is_loopback(std::string_view host) { return host == "localhost" || host == "[::1]" || host.starts_with("127."); }
+
+Known webhooks(Reader& reader, std::vector<Webhook>& to) {
+  return {[&reader, &to](const toml::node& node) {
+            const toml::array* list = node.as_array();
+            if (list == nullptr) return false;
+            for (const toml::node& item : *list) {
+              const toml::table* table = item.as_table();
+              if (table == nullptr) return false;
+              Webhook webhook;
+              reader.table(*table, "webhook", {{"url", text(webhook.url)}, {"secret", text(webhook.secret)}, {"events", texts(webhook.events)}, {"insecure", flag(webhook.insecure)}});
+              const auto url = net::parse_url(webhook.url);
+              if (!url) {
+                reader.fail(item, "webhook.url must be a web address such as https://hooks.example/lazaret");
+              } else if (url->scheme == "http" && !webhook.insecure && !is_loopback(url->host)) {
+                reader.fail(item, "webhook.url must be https; insecure = true allows http to another machine");
+              }
+              if (webhook.secret.size() < 16) reader.fail(item, "webhook.secret must have at least 16 characters: receivers know our messages by it");
+              for (const std::string& event : webhook.events) {
+                if (!is_webhook_event(event)) reader.fail(item, fmt::format("webhook.events: {} is none; known are pushed, released, held, condemned, takedown, takedown-undone and deleted", event));
+              }
+              to.push_back(std::move(webhook));
+            }
+            return true;
+          },
+          "tables, each written as [[webhook]]"};
+}
+
 }  // namespace
 
 Result<Configuration> parse_configuration(std::string_view toml, std::string_view file_name) {
@@ -134,7 +175,8 @@ Result<Configuration> parse_configuration(std::string_view toml, std::string_vie
                 {"rules", texts(c.rules)},
                 {"policy-file", text(c.policy_file)},
                 {"audit-cache-bytes", number(1 << 20, 1ll << 50, &c.audit_cache_bytes)},
-                {"blob-bytes", number(1, 1ll << 50, &c.blob_bytes)}});
+                {"blob-bytes", number(1, 1ll << 50, &c.blob_bytes)},
+                {"webhook", webhooks(reader, c.webhooks)}});
   const std::map<std::string, std::map<std::string, Known, std::less<>>, std::less<>> tables = {
       {"http",
        {{"certificate", text(c.certificate)},
@@ -147,6 +189,7 @@ Result<Configuration> parse_configuration(std::string_view toml, std::string_vie
         {"requests-per-second-of-address", number(0, 1'000'000, &c.requests_of_address)},
         {"requests-per-second-of-account", number(0, 1'000'000, &c.requests_of_account)}}},
       {"log", {{"requests", flag(c.log_requests)}}},
+      {"metrics", {{"access", metrics_access(c.metrics)}}},
       {"gate",
        {{"mode", one_of(gate.enforce, "enforce", "observe")},
         {"suspicious", doubt(gate.suspicious)},
@@ -165,7 +208,7 @@ Result<Configuration> parse_configuration(std::string_view toml, std::string_vie
         {"blob-hours", number(0, 10'000, [&gate](std::int64_t value) { gate.blob_age = std::chrono::hours(value); })}}},
       {"ledger", {{"record", flag(c.record_pulls)}, {"retention-days", number(0, 36'500, &c.retention_days)}, {"hash-addresses", flag(c.hash_addresses)}}},
       {"rehearsal", {{"clock-file", text(c.clock_file)}}},
-      {"maintenance", {{"collect-seconds", number(0, 31'536'000, &c.collect_seconds)}}},
+      {"maintenance", {{"collect-seconds", number(0, 31'536'000, &c.collect_seconds)}, {"reaudits-per-minute", number(0, 1'000'000, &c.reaudits_per_minute)}}},
   };
   for (const auto& [key, value] : root) {
     const toml::table* table = value.as_table();

@@ -14,6 +14,20 @@
 
 namespace lazaret::server {
 
+// [[webhook]]: somebody who is told of what the gate decides (server/webhooks.h).
+struct Webhook {
+  std::string url, secret;
+  std::vector<std::string> events = {"held", "released", "condemned", "takedown"};
+  bool insecure = false;  // plain http to another machine
+};
+
+// Who may read /metrics.
+enum class MetricsAccess : std::uint8_t {
+  loopback,        // whoever asks on this machine and not through a proxy, and administrators
+  administrators,
+  anyone,
+};
+
 struct Configuration {
   std::vector<std::string> listen = {"127.0.0.1:5000"};
   std::string data = "/var/lib/lazaret";
@@ -47,8 +61,14 @@ struct Configuration {
   // [rehearsal]
   std::string clock_file;  // see server/rehearsal_clock.h; "" for the time of the day
 
+  std::vector<Webhook> webhooks;
+
+  // [metrics]
+  MetricsAccess metrics = MetricsAccess::loopback;
+
   // [maintenance]
   std::uint64_t collect_seconds = 3600;  // 0: never by itself
+  std::uint64_t reaudits_per_minute = 600;  // at most, after rules have changed; 0: none by itself
 };
 
 Result<Configuration> parse_configuration(std::string_view toml, std::string_view file_name);

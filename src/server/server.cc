@@ -35,15 +35,18 @@
 #include "registry/token_endpoint.h"
 #include "report/writer.h"
 #include "server/api_router.h"
+#include "server/gate_metrics.h"
 #include "server/intelligence.h"
 #include "server/operations.h"
 #include "server/takedown.h"
 #include "server/rehearsal_clock.h"
+#include "server/webhooks.h"
 
 namespace lazaret::server {
 namespace {
 
 constexpr std::chrono::seconds drain_time{30};
+constexpr std::size_t most_pulled = 1'000;  // images whose pulls decide what is audited again first
 
 Result<std::string> read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -76,7 +79,7 @@ struct Data {
     auto blobs = store::open_folder_blob_store(folder);
     if (!blobs) return blobs.error();
     data.blobs = std::move(*blobs);
-    auto metadata = store::open_sqlite_metadata_store(folder + "/metadata.sqlite");
+    auto metadata = store::open_sqlite_metadata_store(folder + "/metadata.sqlite", folder + "/condemned.journal");
     if (!metadata) return metadata.error();
     data.metadata = std::move(*metadata);
     auto ledger = store::open_sqlite_ledger(folder + "/ledger");
@@ -124,7 +127,9 @@ class Running final : public Server {
     (void)(*ruleset)->patterns_for(format::FileKind::elf);
 
     if (const auto lost = gate::remove_lost_uploads(*data_.blobs, *data_.metadata); !lost) return lost.error();
+    operations_ = std::make_unique<Operations>(configuration_, log_);
     gate::Parts parts;
+    parts.audited = audit_timer(operations_->metrics());
     parts.blobs = data_.blobs.get();
     parts.metadata = data_.metadata.get();
     parts.ruleset = *ruleset;
@@ -163,6 +168,7 @@ class Running final : public Server {
     if (!configuration.record_pulls) ledger_->disable();
     if (const auto opened = open_accounts(); !opened) return opened.error();
     registry::RegistryOptions options;
+    options.refused = refusal_counter(operations_->metrics());
     options.limits = limits_;
     options.blob_bytes = configuration.blob_bytes;
     options.public_url = configuration.public_url;
@@ -183,8 +189,7 @@ class Running final : public Server {
       const std::string_view code = status == 413 ? "SIZE_INVALID" : status == 429 || status == 503 ? "TOOMANYREQUESTS" : "UNSUPPORTED";
       return registry::error(status, code, reason);
     };
-    operations_ = std::make_unique<Operations>(configuration_, log_);
-    operations_->metrics().value("lazaret_audit_queue", "Images that wait for their audit.", false, [this] { return static_cast<double>(gate_->queue_length()); });
+    watch_gate(operations_->metrics(), *gate_, *ledger_, *data_.metadata);
     const auto open_cases = [this] {
       std::pair<std::uint64_t, store::Time> open;
       (void)data_.metadata->read([&](store::Reader& reader) { open = reader.open_cases(); }).ok();
@@ -199,6 +204,8 @@ class Running final : public Server {
     if (!server) return server.error();
     http_ = std::move(*server);
     operations_->watch(*http_);
+    const std::string source = !configuration_.public_url.empty() ? configuration_.public_url : "urn:lazaret";
+    webhooks_ = std::make_unique<Webhooks>(configuration_.webhooks, source, *data_.metadata, log_, operations_->metrics());
     maintenance_ = std::thread([this] { maintain(); });
     return {};
   }
@@ -214,6 +221,7 @@ class Running final : public Server {
     if (maintenance_.joinable()) maintenance_.join();
     if (http_ != nullptr) http_->stop(drain_time);
     gate_.reset();  // ends judges, which use everything else, and forgets who waits
+    webhooks_.reset();
     http_.reset();
     registry_.reset();
     ledger_.reset();
@@ -240,6 +248,15 @@ class Running final : public Server {
     return {};
   }
 
+  bool may_read_metrics(const net::Request& request) {
+    if (configuration_.metrics == MetricsAccess::anyone) return true;
+    // A proxy on this machine asks for others.
+    const bool local = (request.peer.starts_with("127.") || request.peer == "::1" || request.peer.empty()) && !request.header("x-forwarded-for") && !request.header("forwarded") && !request.header("via");
+    if (configuration_.metrics == MetricsAccess::loopback && local) return true;
+    const auto caller = authorizer_->caller(request);
+    return caller && caller->administrator;
+  }
+
   void handle(const net::ExchangePtr& exchange) {
     if (!operations_->admit(exchange)) return;
     const std::string& path = exchange->request().path;
@@ -248,7 +265,7 @@ class Running final : public Server {
     } else if (path == registry::token_path) {
       tokens_->handle(exchange);
     } else if (path == "/metrics") {
-      exchange->run([this, exchange] { exchange->respond(operations_->metrics_page()); });
+      exchange->run([this, exchange] { exchange->respond(may_read_metrics(exchange->request()) ? operations_->metrics_page() : net::text_response(403, "metrics are not for everybody: see [metrics] in lazaret.toml\n")); });
     } else if (path == "/healthz") {
       exchange->respond(net::text_response(200, "ok\n"));
     } else if (path == "/readyz") {
@@ -263,6 +280,17 @@ class Running final : public Server {
     }
   }
 
+  // New rules: what is pulled most and what is newest first, a few at a time, so that pushes and pulls keep the machine.
+  void queue_outdated() {
+    const std::size_t most = std::max<std::size_t>(1, configuration_.reaudits_per_minute / 6);
+    if (configuration_.reaudits_per_minute == 0) return;
+    std::vector<Digest> pulled;
+    if (const auto counts = data_.ledger->pull_counts(gate_->now() - std::chrono::milliseconds(std::chrono::hours(30 * 24)).count(), most_pulled)) {
+      for (const store::PullCount& count : *counts) pulled.push_back(count.digest);
+    }
+    (void)gate_->queue_outdated(most, pulled).ok();
+  }
+
   void maintain() {
     std::chrono::steady_clock::time_point collected = std::chrono::steady_clock::now(), forget_next = collected;
     std::unique_lock lock(mutex_);
@@ -272,12 +300,12 @@ class Running final : public Server {
       if (stopping_) return;
       lock.unlock();
       registry_->tidy();
-      if (gate_->queue_length() == 0) (void)gate_->queue_outdated(16).ok();
+      if (gate_->queue_length() == 0) queue_outdated();
       if (const auto done = intelligence_->campaigns().reconsider(64); !done) fmt::print(stderr, "lazaret: warning: the index of indicators failed: {}\n", escape(done.error().message));
       const auto now = std::chrono::steady_clock::now();
       if (configuration_.collect_seconds != 0 && now - collected >= std::chrono::seconds(configuration_.collect_seconds)) {
         collected = now;
-        if (const auto done = gate::collect(*gate_); !done) fmt::print(stderr, "lazaret: warning: the collection failed: {}\n", escape(done.error().message));
+        if (const auto done = gate::collect(*gate_, [this](const std::string& id) { return registry_->uploads().open(id); }); !done) fmt::print(stderr, "lazaret: warning: the collection failed: {}\n", escape(done.error().message));
       }
       if (configuration_.retention_days != 0 && now >= forget_next) {
         forget_next = now + std::chrono::hours(1);
@@ -306,6 +334,7 @@ class Running final : public Server {
   // Ten at once, then one every five minutes.
   net::RateLimiter user_reports_{{1.0 / 300, 10}};
   std::unique_ptr<gate::TakedownJournal> takedown_journal_;
+  std::unique_ptr<Webhooks> webhooks_;
   std::optional<ApiServices> services_;
   std::unique_ptr<ApiRouter> api_;
   std::unique_ptr<net::Server> http_;
@@ -351,7 +380,7 @@ Result<std::string> collect_offline(const Configuration& configuration) {
   if (!data) return data.error();
   const auto lost = gate::remove_lost_uploads(*data->blobs, *data->metadata);
   if (!lost) return lost.error();
-  const auto collected = gate::collect({*data->blobs, *data->metadata, {}, milliseconds_now(), configuration.gate.upload_age, configuration.gate.blob_age});
+  const auto collected = gate::collect({*data->blobs, *data->metadata, {}, {}, milliseconds_now(), configuration.gate.upload_age, configuration.gate.blob_age});
   if (!collected) return collected.error();
   return fmt::format("{} uploads, {} links, {} manifests, {} blobs removed; {} freed\n", collected->uploads + *lost, collected->links, collected->manifests,
                      collected->blobs, format_bytes(collected->bytes));

@@ -284,6 +284,8 @@ class Reader {
   virtual std::vector<Event> events(std::int64_t after, std::size_t limit) = 0;
   // Of one manifest, oldest first.
   virtual std::vector<Event> events_of(const Digest& manifest, std::size_t limit) = 0;
+  // How far somebody who reads the events has come; nothing where that name was never set.
+  virtual std::optional<std::int64_t> mark(std::string_view name) = 0;
   virtual std::vector<Event> newest_events(const EventFilter& filter) = 0;
 };
 
@@ -334,6 +336,8 @@ class Writer : public Reader {
   virtual void remove_tombstone(TombstoneKind kind, const Digest& value) = 0;
   // Returns its id.
   virtual std::int64_t add_takedown(const Takedown& takedown) = 0;
+  // With its id, which a restored store does not know; ids given out later are greater.
+  virtual void put_takedown(const Takedown& takedown) = 0;
   virtual void set_undone(std::int64_t takedown, Time at) = 0;
   // Hides everything of a publisher, or of a repository, that is not hidden yet, or shows what `takedown` hid.
   virtual void hide_publisher(std::string_view publisher, std::int64_t takedown) = 0;
@@ -351,6 +355,7 @@ class Writer : public Reader {
   virtual void close_case(std::int64_t id, CaseState state, Time at, std::string_view actor, std::string_view note) = 0;
 
   virtual void add_event(const Event& event) = 0;
+  virtual void set_mark(std::string_view name, std::int64_t event) = 0;
 
   // --- collection of what nothing refers to; each at most `limit` records, and what they were
   // Links of blobs older than `before` that no manifest of their repository names.
@@ -381,7 +386,8 @@ class MetadataStore {
   virtual Result<void> backup(const std::string& path) = 0;
 };
 
-// SQLite in one file, or in memory for "". One process at a time: see base/sqlite.h.
-Result<std::unique_ptr<MetadataStore>> open_sqlite_metadata_store(const std::string& path);
+// SQLite in one file, or in memory for "". One process at a time: see base/sqlite.h. `journal`: the file of store/condemnation_journal.h, which is filled
+// with what the store holds when it is new; "" for none.
+Result<std::unique_ptr<MetadataStore>> open_sqlite_metadata_store(const std::string& path, const std::string& journal = "");
 
 }  // namespace lazaret::store

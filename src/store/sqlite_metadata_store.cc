@@ -10,6 +10,7 @@
 
 #include "base/sqlite.h"
 #include "base/text.h"
+#include "store/condemnation_journal.h"
 #include "store/metadata_store.h"
 
 namespace lazaret::store {
@@ -78,6 +79,7 @@ CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEG
   repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS event_digest ON event (digest) WHERE digest <> '';
 CREATE INDEX IF NOT EXISTS event_kind ON event (kind);
+CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, event INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS manifest_created ON manifest (created, digest);
 )sql";
 
@@ -114,6 +116,8 @@ class Session final : public Writer {
   explicit Session(Connection& connection) : connection_(connection) {}
 
   const std::optional<Error>& failure() const { return failure_; }
+  // What the transaction did that keeps content out, in order.
+  const std::vector<JournalEntry>& condemnations() const { return condemnations_; }
 
   // --- repositories
   std::optional<Repository> repository(std::string_view name) override {
@@ -396,10 +400,12 @@ class Session final : public Writer {
   void add_tombstone(const Tombstone& tombstone) override {
     run("INSERT INTO tombstone (kind, value, takedown, reason, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", static_cast<std::int64_t>(tombstone.kind),
         tombstone.value, tombstone.takedown, tombstone.reason, tombstone.at);
+    note(JournalEntry::Act::tombstone).tombstone = tombstone;
   }
   void remove_tombstones(std::int64_t takedown) override {
     run("DELETE FROM tombstone WHERE takedown = ? AND takedown <> 0", takedown);
     run("DELETE FROM file_tombstone WHERE takedown = ?", takedown);
+    note(JournalEntry::Act::tombstones_removed).tombstone.takedown = takedown;
   }
   std::vector<CarriedFile> carried_files(const Digest& blob) override {
     return all<CarriedFile>("SELECT content, path, convicts, claimed FROM carried_file WHERE blob = ? ORDER BY content",
@@ -434,12 +440,17 @@ class Session final : public Writer {
     run("INSERT INTO file_tombstone (content, takedown, path, reason, condemns) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET condemns = MAX(condemns, excluded.condemns)",
         Bytes(tombstone.content), tombstone.takedown, tombstone.path, tombstone.reason, std::int64_t{tombstone.condemns});
+    note(JournalEntry::Act::file_tombstone).file = tombstone;
   }
   void remove_file_tombstones(const Digest& blob) override {
     run("DELETE FROM file_tombstone WHERE content IN (SELECT content FROM carried_file WHERE blob = ?)", blob);
+    note(JournalEntry::Act::file_tombstones_removed).blob = blob;
   }
   void remove_tombstone(TombstoneKind kind, const Digest& value) override {
     run("DELETE FROM tombstone WHERE kind = ? AND value = ? AND takedown = 0", static_cast<std::int64_t>(kind), value);
+    Tombstone& removed = note(JournalEntry::Act::tombstone_removed).tombstone;
+    removed.kind = kind;
+    removed.value = value;
   }
   std::optional<Takedown> takedown(std::int64_t id) override {
     return first<Takedown>("SELECT id, kind, subject, actor, reason, at, undone, closes_account FROM takedown WHERE id = ?", read_takedown, id);
@@ -451,9 +462,22 @@ class Session final : public Writer {
   std::int64_t add_takedown(const Takedown& takedown) override {
     run("INSERT INTO takedown (kind, subject, actor, reason, at, undone, closes_account) VALUES (?, ?, ?, ?, ?, 0, ?)", takedown.kind, takedown.subject,
         takedown.actor, takedown.reason, takedown.at, std::int64_t{takedown.closes_account});
-    return first<std::int64_t>("SELECT last_insert_rowid()", read_integer).value_or(0);
+    Takedown& noted = note(JournalEntry::Act::takedown).takedown;
+    noted = takedown;
+    noted.id = first<std::int64_t>("SELECT last_insert_rowid()", read_integer).value_or(0);
+    return noted.id;
   }
-  void set_undone(std::int64_t takedown, Time at) override { run("UPDATE takedown SET undone = ? WHERE id = ?", at, takedown); }
+  void put_takedown(const Takedown& takedown) override {
+    run("INSERT INTO takedown (id, kind, subject, actor, reason, at, undone, closes_account) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", takedown.id, takedown.kind, takedown.subject,
+        takedown.actor, takedown.reason, takedown.at, takedown.undone, std::int64_t{takedown.closes_account});
+    note(JournalEntry::Act::takedown).takedown = takedown;
+  }
+  void set_undone(std::int64_t takedown, Time at) override {
+    run("UPDATE takedown SET undone = ? WHERE id = ?", at, takedown);
+    Takedown& undone = note(JournalEntry::Act::takedown_undone).takedown;
+    undone.id = takedown;
+    undone.undone = at;
+  }
   void hide_publisher(std::string_view publisher, std::int64_t takedown) override {
     run("UPDATE repository SET takedown = ? WHERE publisher = ? AND takedown = 0", takedown, publisher);
     run("UPDATE binding SET takedown = ? WHERE (publisher = ? OR repository IN (SELECT id FROM repository WHERE takedown = ?)) AND takedown = 0", takedown,
@@ -550,6 +574,8 @@ class Session final : public Writer {
   std::vector<Event> events_of(const Digest& manifest, std::size_t limit) override {
     return all<Event>("SELECT id, at, kind, actor, repository, tag, digest, detail FROM event WHERE digest = ? AND digest <> '' ORDER BY id LIMIT ?", read_event, manifest, count(limit));
   }
+  std::optional<std::int64_t> mark(std::string_view name) override { return first<std::int64_t>("SELECT event FROM mark WHERE name = ?", read_integer, name); }
+  void set_mark(std::string_view name, std::int64_t event) override { run("INSERT OR REPLACE INTO mark (name, event) VALUES (?, ?)", name, event); }
   std::vector<Event> newest_events(const EventFilter& filter) override {
     const std::int64_t before = filter.before == 0 ? INT64_MAX : filter.before;
     if (!filter.digest.empty()) {
@@ -687,12 +713,19 @@ class Session final : public Writer {
   }
 
   Connection& connection_;
+  JournalEntry& note(JournalEntry::Act act) {
+    condemnations_.emplace_back().act = act;
+    return condemnations_.back();
+  }
+
   std::optional<Error> failure_;
+  std::vector<JournalEntry> condemnations_;
 };
 
 class SqliteMetadataStore final : public MetadataStore {
  public:
-  SqliteMetadataStore(std::string path, Connection writer) : path_(std::move(path)), writer_(std::move(writer)) {}
+  SqliteMetadataStore(std::string path, Connection writer, std::unique_ptr<CondemnationJournal> journal)
+      : path_(std::move(path)), journal_(std::move(journal)), writer_(std::move(writer)) {}
 
   Result<void> read(const std::function<void(Reader&)>& work) override {
     if (path_.empty()) {
@@ -745,10 +778,12 @@ class SqliteMetadataStore final : public MetadataStore {
   }
 
  private:
-  static Result<void> transaction(Connection& connection, const char* begin, const std::function<Result<void>(Session&)>& work) {
+  Result<void> transaction(Connection& connection, const char* begin, const std::function<Result<void>(Session&)>& work) {
     if (const auto begun = connection.database().execute(begin); !begun) return begun.error();
     Session session(connection);
-    const Result<void> wanted = work(session);
+    Result<void> wanted = work(session);
+    // Before it is done: what cannot be written to the journal is not done.
+    if (!session.failure() && wanted.ok() && journal_ != nullptr && !session.condemnations().empty()) wanted = journal_->append(session.condemnations());
     if (!session.failure() && wanted.ok()) {
       const auto committed = connection.database().execute("COMMIT");
       if (committed) return {};
@@ -775,6 +810,7 @@ class SqliteMetadataStore final : public MetadataStore {
   }
 
   const std::string path_;
+  const std::unique_ptr<CondemnationJournal> journal_;
   std::mutex write_mutex_;
   Connection writer_;
   Durability durability_ = Durability::durable;  // that the writer is set to
@@ -784,7 +820,54 @@ class SqliteMetadataStore final : public MetadataStore {
 
 }  // namespace
 
-Result<std::unique_ptr<MetadataStore>> open_sqlite_metadata_store(const std::string& path) {
+namespace {
+
+// What the store holds already, for a journal that begins now.
+Result<std::vector<JournalEntry>> condemnations_of(SqliteDatabase& database) {
+  std::vector<JournalEntry> entries;
+  const auto each = [&](const char* sql, const auto& add) -> Result<void> {
+    auto statement = database.prepare(sql);
+    if (!statement) return statement.error();
+    for (;;) {
+      const auto row = statement->step();
+      if (!row) return row.error();
+      if (!*row) return {};
+      add(*statement);
+    }
+  };
+  const auto acts = each("SELECT id, kind, subject, actor, reason, at, undone, closes_account FROM takedown ORDER BY id", [&](const SqliteStatement& row) {
+    Takedown takedown{row.integer(0), std::string(row.text(1)), std::string(row.text(2)), std::string(row.text(3)), std::string(row.text(4)), row.integer(5), 0, row.integer(7) != 0};
+    JournalEntry& entry = entries.emplace_back();
+    entry.act = JournalEntry::Act::takedown;
+    entry.takedown = takedown;
+    if (row.integer(6) == 0) return;
+    JournalEntry& undone = entries.emplace_back();
+    undone.act = JournalEntry::Act::takedown_undone;
+    undone.takedown.id = takedown.id;
+    undone.takedown.undone = row.integer(6);
+  });
+  if (!acts) return acts.error();
+  const auto tombstones = each("SELECT kind, value, takedown, reason, at FROM tombstone", [&](const SqliteStatement& row) {
+    entries.emplace_back().tombstone = {static_cast<TombstoneKind>(row.integer(0)), digest_of(row.text(1)), row.integer(2), std::string(row.text(3)), row.integer(4)};
+  });
+  if (!tombstones) return tombstones.error();
+  const auto files = each("SELECT content, takedown, path, reason, condemns FROM file_tombstone", [&](const SqliteStatement& row) {
+    JournalEntry& entry = entries.emplace_back();
+    entry.act = JournalEntry::Act::file_tombstone;
+    entry.file.takedown = row.integer(1);
+    entry.file.path = row.text(2);
+    entry.file.reason = row.text(3);
+    entry.file.condemns = row.integer(4) != 0;
+    const Bytes content = row.blob(0);
+    if (content.size() == entry.file.content.size()) std::copy(content.begin(), content.end(), entry.file.content.begin());
+  });
+  if (!files) return files.error();
+  return entries;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<MetadataStore>> open_sqlite_metadata_store(const std::string& path, const std::string& journal_path) {
   auto database = SqliteDatabase::open(path.empty() ? ":memory:" : path, 10'000);
   if (!database) return database.error();
   const auto fail = [&](const Error& error) {
@@ -808,7 +891,18 @@ Result<std::unique_ptr<MetadataStore>> open_sqlite_metadata_store(const std::str
     return Error{ErrorCode::unsupported, fmt::format("the metadata store {} has the form {}, this program knows the form {}: use the version of lazaret that wrote it",
                                                      path, version, schema_version)};
   }
-  return std::unique_ptr<MetadataStore>(new SqliteMetadataStore(path, Connection(std::move(*database))));
+  std::unique_ptr<CondemnationJournal> journal;
+  if (!journal_path.empty()) {
+    auto opened = CondemnationJournal::open(journal_path);
+    if (!opened) return opened.error();
+    journal = std::move(*opened);
+    if (journal->empty()) {
+      const auto entries = condemnations_of(*database);
+      if (!entries) return fail(entries.error());
+      if (const auto written = journal->append(*entries); !written) return written.error();
+    }
+  }
+  return std::unique_ptr<MetadataStore>(new SqliteMetadataStore(path, Connection(std::move(*database)), std::move(journal)));
 }
 
 }  // namespace lazaret::store

@@ -504,6 +504,29 @@ TEST_P(MetadataStores, AVerdictCanBeForgotten) {
   });
 }
 
+TEST_P(MetadataStores, MarksAreKeptByName) {
+  write([&](Writer& writer) {
+    EXPECT_FALSE(writer.mark("a"));
+    writer.set_mark("a", 0);
+    writer.set_mark("b", 7);
+  });
+  write([&](Writer& writer) { writer.set_mark("b", 9); });
+  read([&](Reader& reader) {
+    EXPECT_EQ(reader.mark("a"), 0);
+    EXPECT_EQ(reader.mark("b"), 9);
+    EXPECT_FALSE(reader.mark("c"));
+  });
+}
+
+TEST_P(MetadataStores, ATakedownThatIsBroughtAlongKeepsItsIdAndNoOtherGetsIt) {
+  write([&](Writer& writer) {
+    writer.put_takedown({7, "publisher", "alice", "admin", "miners", 3, 0});
+    EXPECT_EQ(writer.takedown(7)->subject, "alice");
+    EXPECT_TRUE(writer.takedown_of("publisher", "alice"));
+    EXPECT_GT(writer.add_takedown({0, "publisher", "bob", "admin", "miners", 4, 0}), 7);
+  });
+}
+
 TEST_P(MetadataStores, CollectionTakesWhatNothingRefersTo) {
   write([&](Writer& writer) {
     const auto repository = push(writer, "a/x", "a", "kept");

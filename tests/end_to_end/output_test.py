@@ -100,7 +100,7 @@ def test_several_targets_give_one_array():
 
 def test_the_manual_page_names_every_option():
     page = (support.ROOT / "docs" / "lazaret.1").read_text().replace("\\-", "-")
-    for command in ("scan", "diff", "rules", "intel trust-base", "intel list-bases", "serve", "gc", "fsck", "status", "images", "release", "hold", "reaudit", "completion"):
+    for command in ("scan", "diff", "rules", "intel trust-base", "intel list-bases", "serve", "gc", "fsck", "status", "images", "release", "hold", "reaudit", "backup", "restore", "doctor", "completion"):
         shown = subprocess.run([support.LAZARET, *command.split(), "--help"], capture_output=True, text=True, check=True).stdout
         assert f"lazaret {command}" in page
         for option in set(re.findall(r"--[a-z][a-z-]+", shown)) - {"--help"}:
