@@ -80,7 +80,9 @@ TEST(CampaignReport, StixTimesHaveMillisecondsAndPatternsAreQuoted) {
     EXPECT_TRUE(object.text("created").ends_with(".000Z")) << object.text("type");
     const std::string_view pattern = object.text("pattern");
     patterns += !pattern.empty();
-    if (pattern.find("login") != std::string_view::npos) EXPECT_EQ(pattern, "[x-lazaret-login:value = 'o\\'neill\\\\x']");
+    if (pattern.find("login") != std::string_view::npos) {
+      EXPECT_EQ(pattern, "[x-lazaret-login:value = 'o\\'neill\\\\x']");
+    }
   }
   EXPECT_EQ(patterns, 3u) << "two indicators and the image";
 }
