@@ -93,6 +93,26 @@ def test_what_was_condemned_after_a_backup_does_not_come_back_with_it():
         assert evil and blobs
 
 
+def test_a_takedown_after_a_backup_holds_in_it_and_can_be_undone():
+    with support.temporary_folder() as folder, Server(f"{folder}") as server:
+        admin = Api(server, "admin")
+        assert Client(server, "alice").push("alice/app", "1", clean_image())[0].status == 201
+        lazaret("backup", f"{folder}/backup", "--data", server.data)
+        act = admin.call("POST", "/takedowns", {"kind": "publisher", "subject": "alice", "reason": "miners"}, status=201).json()
+        server.stop()
+        assert "1 takedowns, 0 undone" in lazaret("restore", f"{folder}/backup", "--data", server.data)
+        server.start()
+        assert Client(server).get("/v2/alice/app/manifests/1").status == 404
+        assert [one["id"] for one in admin.items("/takedowns")] == [act["id"]], "the act is there once, under its number"
+        admin.call("POST", f"/takedowns/{act['id']}/undo", {"reason": "a mistake"}, status=200)
+        assert Client(server).get("/v2/alice/app/manifests/1").status == 200
+        server.stop()
+        # Nor does another restore bring back what was undone since.
+        lazaret("restore", f"{folder}/backup", "--data", server.data)
+        server.start()
+        assert Client(server).get("/v2/alice/app/manifests/1").status == 200
+
+
 def test_a_backup_that_was_changed_is_refused_and_changes_nothing():
     with support.temporary_folder() as folder, Server(f"{folder}") as server:
         assert Client(server, "alice").push("alice/app", "1", clean_image())[0].status == 201
