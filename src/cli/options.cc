@@ -221,7 +221,7 @@ void add_campaign(CLI::App& campaign, CampaignOptions& options) {
   campaign.add_option("--data", options.serve.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
   campaign.require_subcommand(1);
   campaign.fallthrough();
-  campaign.footer("Example: lazaret campaign report 3 --format html -o incident.html --data /srv/registry\nThese commands work on a data folder that no server uses; docs/campaigns.md has the resources of a running one.");
+  campaign.footer("Example: lazaret campaign report 3 --format html -o incident.html --data /srv/registry\nThese commands work on a data folder that no server uses (docs/campaigns.md).");
   const auto act = [&](const char* name, const char* description, CampaignAct what) {
     CLI::App* command = campaign.add_subcommand(name, description);
     command->callback([&options, what] { options.act = what; });
