@@ -10,26 +10,63 @@
 #include "cli/bases_file.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/server_client.h"
 #include "cli/server_configuration.h"
 #include "intel/import.h"
 #include "intel/incident_export.h"
 #include "intel/incident_folder.h"
 #include "report/campaign_report.h"
 #include "server/intelligence.h"
+#include "server/server.h"
 
 namespace lazaret::cli {
 namespace {
 
 // For `serve` in the data folder, else in the user's.
 Result<std::string> folder_of(const IncidentOptions& options) {
-  if (!options.serve.data.empty() || !options.serve.config.empty()) {
-    const auto configuration = read_configuration(options.serve);
+  if (!options.access.serve.data.empty() || !options.access.serve.config.empty()) {
+    const auto configuration = read_configuration(options.access.serve);
     if (!configuration) return configuration.error();
     return server::incident_folder_of(configuration->data);
   }
   const std::string folder = incident_folder(options.folder);
   if (folder.empty()) return Error{ErrorCode::invalid, "neither $XDG_DATA_HOME nor $HOME is set: name the folder with --incidents DIR"};
   return folder;
+}
+
+// Through the server, which holds at once what matches.
+int send_files(const IncidentOptions& options) {
+  auto client = ServerClient::open(options.access);
+  if (!client) return fail(client.error().message);
+  bool failed = false;
+  for (const std::string& file : options.files) {
+    const auto text = read_text(file);
+    if (!text) {
+      failed = true;
+      fail(text.error().message);
+      continue;
+    }
+    JsonWriter body(0);
+    body.begin_object().field("text", *text).field("source", file.substr(file.rfind('/') + 1));
+    if (!options.format.empty()) body.field("format", options.format);
+    if (!options.id.empty()) body.field("id", options.id);
+    if (!options.title.empty()) body.field("title", options.title);
+    const auto answer = client->send("POST", "/incidents", body.end_object().take());
+    if (!answer) {
+      failed = true;
+      fail(fmt::format("{}: {}", file, answer.error().message));
+      continue;
+    }
+    const auto number = [&](std::string_view key) { return answer->find(key) != nullptr ? answer->find(key)->as_size().value_or(0) : 0; };
+    const format::JsonValue* matched = answer->find("matched");
+    const std::size_t matches = matched != nullptr && matched->as_array() != nullptr ? matched->as_array()->size() : 0;
+    fmt::print("{} ({}): {} taken, {} not taken; {} images match, {} of them were released and are held now\n", escape(answer->text("title")), escape(answer->text("id")), number("taken"),
+               number("refused_count"), matches, number("held"));
+    if (const format::JsonValue* refused = answer->find("refused"); refused != nullptr && refused->as_array() != nullptr) {
+      for (const format::JsonValue& entry : *refused->as_array()) fmt::print("  not taken: {}: {}\n", escape(entry.text("entry"), 200), escape(entry.text("why"), 200));
+    }
+  }
+  return failed ? exit_error : 0;
 }
 
 int import_files(const IncidentOptions& options, const std::string& folder) {
@@ -108,6 +145,14 @@ int export_incidents(const IncidentOptions& options) {
 }  // namespace
 
 int run_incidents(const IncidentOptions& options) {
+  const bool of_registry = !options.access.serve.data.empty() || !options.access.serve.config.empty();
+  if (options.act == IncidentAct::take && (of_registry || !options.access.server.empty())) {
+    if (!options.access.server.empty()) return send_files(options);
+    const auto configuration = read_configuration(options.access.serve);
+    if (!configuration) return fail(configuration.error().message);
+    const auto lock = server::DataLock::take(configuration->data);
+    if (!lock && lock.error().code == ErrorCode::busy) return send_files(options);
+  }
   const auto folder = folder_of(options);
   if (!folder) return fail(folder.error().message);
   if (options.act == IncidentAct::remove) {

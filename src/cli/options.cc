@@ -193,8 +193,8 @@ void add_incidents(CLI::App& intel, IncidentOptions& options) {
     CLI::App* command = intel.add_subcommand(name, description);
     command->callback([&options, what] { options.act = what; });
     command->add_option("--incidents", options.folder, "folder of imported incidents (default: $XDG_DATA_HOME/lazaret/intel)")->type_name("DIR");
-    command->add_option("--config", options.serve.config, "lazaret.toml: the incidents of this registry")->type_name("FILE");
-    command->add_option("--data", options.serve.data, "data folder of a registry: its incidents")->type_name("DIR");
+    command->add_option("--config", options.access.serve.config, "lazaret.toml: the incidents of this registry")->type_name("FILE");
+    command->add_option("--data", options.access.serve.data, "data folder of a registry: its incidents")->type_name("DIR");
     return command;
   };
   CLI::App* take = act("import", "take over indicators of others", IncidentAct::take);
@@ -202,6 +202,9 @@ void add_incidents(CLI::App& intel, IncidentOptions& options) {
   take->add_option("-f,--format", options.format, "toml, stix, misp or list (default: by content)")->check(CLI::IsMember({"toml", "stix", "misp", "list"}))->type_name("FORMAT");
   take->add_option("--id", options.id, "name of the incident (default: made of the file's)")->type_name("ID");
   take->add_option("--title", options.title, "its title (default: what the file says)")->type_name("TEXT");
+  take->add_option("--server", options.access.server, "a running server: it links and holds at once what matches (with --data, the one that uses the folder)")->type_name("URL");
+  take->add_option("--user", options.access.user, "account that asks")->capture_default_str()->type_name("NAME");
+  take->add_option("--password-file", options.access.password_file, "file whose first line is its password or token (default: DIR/admin-password)")->type_name("FILE");
   take->footer("Example: lazaret intel import --id team-feed feed.json\nAn incident of the same name is replaced. A registry takes it into account at its next start: everything is judged again,\nand what matches is held at once.");
   CLI::App* give = act("export", "print known incidents for others", IncidentAct::give);
   give->add_option("id", options.ids, "incidents (lazaret intel list)")->required()->type_name("ID...");
@@ -217,11 +220,10 @@ void add_incidents(CLI::App& intel, IncidentOptions& options) {
 }
 
 void add_campaign(CLI::App& campaign, CampaignOptions& options) {
-  campaign.add_option("--config", options.serve.config, "lazaret.toml")->type_name("FILE");
-  campaign.add_option("--data", options.serve.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
+  add_server(campaign, options.access);
   campaign.require_subcommand(1);
   campaign.fallthrough();
-  campaign.footer("Example: lazaret campaign report 3 --format html -o incident.html --data /srv/registry\nThese commands work on a data folder that no server uses (docs/campaigns.md).");
+  campaign.footer("Example: lazaret campaign report 3 --format html -o incident.html --data /srv/registry\nOn a data folder that no server uses, or through the server that does.");
   const auto act = [&](const char* name, const char* description, CampaignAct what) {
     CLI::App* command = campaign.add_subcommand(name, description);
     command->callback([&options, what] { options.act = what; });

@@ -133,7 +133,7 @@ struct UserOptions {
 enum class IncidentAct : std::uint8_t { list, take, give, remove };
 
 struct IncidentOptions {
-  ServeOptions serve;  // config and data
+  ServerAccess access;  // a registry: where it is, or its folder
   IncidentAct act = IncidentAct::list;
   std::string folder;  // "": $XDG_DATA_HOME/lazaret/intel
   std::vector<std::string> files, ids;
@@ -141,11 +141,11 @@ struct IncidentOptions {
   std::string id, title, output;
 };
 
-// campaign: on a data folder that no server uses.
+// campaign: on a data folder, or through the server that uses it.
 enum class CampaignAct : std::uint8_t { list, show, report, confirm, name, split, merge };
 
 struct CampaignOptions {
-  ServeOptions serve;  // config and data
+  ServerAccess access;
   CampaignAct act = CampaignAct::list;
   std::int64_t id = 0, other = 0;
   std::string name;

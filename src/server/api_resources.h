@@ -8,10 +8,12 @@
 namespace lazaret::server {
 
 std::span<const ApiRoute> account_routes();
+std::span<const ApiRoute> campaign_routes();
 std::span<const ApiRoute> description_routes();
 std::span<const ApiRoute> exposure_routes();
 std::span<const ApiRoute> event_routes();
 std::span<const ApiRoute> image_routes();
+std::span<const ApiRoute> indicator_routes();
 std::span<const ApiRoute> repository_routes();
 std::span<const ApiRoute> status_routes();
 std::span<const ApiRoute> takedown_routes();

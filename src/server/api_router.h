@@ -27,6 +27,8 @@
 
 namespace lazaret::server {
 
+class Intelligence;
+
 inline constexpr std::string_view api_base = "/api/v1";
 
 // What handlers work with. Everything outlives the HTTP server.
@@ -41,6 +43,7 @@ struct ApiServices {
   Log& log;
   net::RateLimiter& user_reports;  // by address
   gate::TakedownJournal& takedown_journal;
+  Intelligence& intelligence;
 };
 
 enum class ApiAccess : std::uint8_t {

@@ -176,7 +176,7 @@ class Running final : public Server {
     gate_->on_revocation([this] { registry_->recheck_transfers(); });
     takedown_journal_ = std::make_unique<gate::TakedownJournal>(configuration.data + "/takedowns.log");
     if (const auto finished = finish_takedowns(*gate_, *accounts_, *takedown_journal_); !finished) return finished.error();
-    services_.emplace(ApiServices{configuration_, *gate_, *ledger_, *data_.ledger, *data_.metadata, *accounts_, *authorizer_, log_, user_reports_, *takedown_journal_});
+    services_.emplace(ApiServices{configuration_, *gate_, *ledger_, *data_.ledger, *data_.metadata, *accounts_, *authorizer_, log_, user_reports_, *takedown_journal_, *intelligence_});
     api_ = std::make_unique<ApiRouter>(*services_);
 
     net::ServerOptions http;

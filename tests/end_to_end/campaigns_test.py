@@ -110,9 +110,44 @@ def check_acts(server, number, digests):
     assert "is no image of campaign" in campaign(server, "split", number, "sha256:" + "0" * 64, code=2)
 
 
-def test_a_campaign_command_leaves_a_running_server_alone():
+def test_commands_reach_a_running_server():
     with support.temporary_folder() as folder, Server(folder) as server:
-        assert "in use" in campaign(server, "list", code=2)
+        digests = {}
+        for account, image in (("alice", loader("logo3", "first")), ("bob", loader("logo4", "second"))):
+            _, digests[account], _ = Client(server, account).push(f"{account}/tomcat", "1", image)
+        answer, clean, _ = Client(server, "carol").push("carol/app", "1", innocent("one"))
+        assert answer.status == 201, answer
+        config = ("--config", f"{folder}/lazaret.toml", "--data", server.data, "--server", f"http://{server.host}")
+        found = [entry for entry in json.loads(lazaret("campaign", "list", "--format", "json", *config)) if entry["images"]]
+        assert [entry["convicted"] for entry in found] == [2], found
+        number = str(found[0]["id"])
+        assert SERVER in lazaret("campaign", "show", number, *config)
+        assert "# Incident report" in lazaret("campaign", "report", number, "--format", "markdown", *config)
+        lazaret("campaign", "name", number, "the painters", *config)
+        lazaret("campaign", "confirm", number, *config)
+        other = lazaret("campaign", "split", number, digests["bob"], *config).strip()
+        lazaret("campaign", "merge", number, other, *config)
+        admin = Client(server, "admin")
+        story = admin.get(f"/api/v1/campaigns/{number}").json()
+        check_schema(story)
+        assert story["title"] == "the painters" and story["confirmed"] and len(story["images"]) == 2
+        wanted = f"/api/v1/indicators/images?type=c2&value={SERVER}"
+        assert {item["digest"] for item in admin.get(wanted).json()["items"]} == set(digests.values())
+        assert any(item["value"] == SERVER for item in admin.get("/api/v1/indicators?type=c2").json()["items"])
+        assert Client(server, "alice").get("/api/v1/campaigns").status == 403
+        assert admin.get("/api/v1/campaigns/9999").status == 404
+        # Held at once, while the server runs.
+        assert Client(server).get("/v2/carol/app/manifests/1").status == 200
+        feed = f"{folder}/feed.txt"
+        with open(feed, "w") as out:
+            out.write(hashlib.sha256(TOOL).hexdigest() + "\n10.0.0.1\n")
+        text = lazaret("intel", "import", *config, feed)
+        assert "1 images match, 1 of them" in text and "private" in text, text
+        assert Client(server).get("/v2/carol/app/manifests/1").status == 404
+        answer, _, _ = Client(server, "bob").push("bob/other", "1", innocent("two"))
+        assert answer.status >= 400, answer
+        assert admin.request("DELETE", "/api/v1/incidents/feed-txt").status == 204
+        assert admin.request("DELETE", "/api/v1/incidents/feed-txt").status == 404
 
 
 def test_an_import_holds_what_it_matches_before_anybody_can_pull_it_again():
