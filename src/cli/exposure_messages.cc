@@ -45,8 +45,6 @@ std::string text_for(const JsonValue& exposure, const JsonValue& group, const st
   return text;
 }
 
-bool is_loopback(std::string_view host) { return host == "localhost" || host == "[::1]" || host.starts_with("127."); }
-
 }  // namespace
 
 std::vector<ExposureMessage> exposure_messages(const JsonValue& exposure) {
@@ -101,7 +99,7 @@ Result<std::size_t> send_exposure_messages(const std::vector<ExposureMessage>& m
       if (!key.empty()) request.headers.emplace_back("X-Lazaret-Signature", "sha256=" + to_hex(as_bytes(hmac_sha256(key, message.json))));
       request.body = message.json;
       // On this machine nobody stands between.
-      if (const auto url = net::parse_url(options.webhook); url && is_loopback(url->host)) request.insecure_hosts.push_back(fmt::format("{}:{}", url->host, url->port));
+      if (const auto url = net::parse_url(options.webhook); url && net::is_loopback_host(url->host)) request.insecure_hosts.push_back(fmt::format("{}:{}", url->host, url->port));
       const auto answer = http.send(request);
       if (!answer) {
         failed(message, answer.error());

@@ -25,8 +25,6 @@ Result<std::string> read_password(const std::string& path) {
   return password;
 }
 
-bool is_loopback(std::string_view host) { return host == "localhost" || host == "[::1]" || host.starts_with("127."); }
-
 // Where a server that listens there answers on this machine.
 std::string local_address(std::string_view listen) {
   const auto colon = listen.rfind(':');
@@ -93,7 +91,7 @@ Result<ServerClient> ServerClient::locate(const ServerAccess& access, const serv
     return Error{ErrorCode::invalid, fmt::format("--server {} is no address of a server; write it like https://registry.example or http://127.0.0.1:5000", access.server)};
   }
   // On this machine nobody stands between; elsewhere the password goes over TLS or not at all.
-  if (is_loopback(url->host)) {
+  if (net::is_loopback_host(url->host)) {
     client.insecure_hosts_.push_back(fmt::format("{}:{}", url->host, url->port));
   } else if (url->scheme == "http") {
     return Error{ErrorCode::invalid, fmt::format("--server {}: a password is sent to another machine over https only", access.server)};

@@ -18,8 +18,6 @@ namespace {
 
 constexpr std::size_t most_subject_bytes = 500;
 
-bool is_loopback(std::string_view host) { return host == "localhost" || host == "[::1]" || host == "::1" || host.starts_with("127."); }
-
 // What stands between scheme and port.
 std::string_view host_of(std::string_view url) {
   const auto begin = url.find("://");
@@ -109,7 +107,7 @@ Result<void> send_mail(const MailServer& server, const Mail& mail) {
   curl_easy_setopt(curl, CURLOPT_URL, server.url.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
-  curl_easy_setopt(curl, CURLOPT_USE_SSL, static_cast<long>(tls || !is_loopback(host) ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+  curl_easy_setopt(curl, CURLOPT_USE_SSL, static_cast<long>(tls || !is_loopback_host(host) ? CURLUSESSL_ALL : CURLUSESSL_TRY));
   curl_easy_setopt(curl, CURLOPT_MAIL_FROM, from.c_str());
   curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, recipients.get());
   if (!server.user.empty()) {

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "net/address.h"
 
 namespace lazaret::net {
 namespace {
@@ -111,6 +112,13 @@ bool lists_host(const std::vector<std::string>& hosts, const Url& url) {
   return std::any_of(hosts.begin(), hosts.end(), [&](const std::string& host) {
     return equals_ignore_case(host, url.host) || equals_ignore_case(host, with_port);
   });
+}
+
+bool is_loopback_host(std::string_view host) {
+  if (host == "localhost") return true;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto address = IpAddress::parse(host);
+  return address && (address->is_ipv4() ? address->bytes[12] == 127 : address->str() == "::1");
 }
 
 }  // namespace lazaret::net

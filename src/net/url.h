@@ -44,4 +44,8 @@ std::string encode_form(const std::vector<std::pair<std::string, std::string>>& 
 // Whether a list of "host" (any port) and "host:port" names the server of a URL.
 bool lists_host(const std::vector<std::string>& hosts, const Url& url);
 
+// Whether a host, with or without the brackets of IPv6, is this machine by its name or address: nobody stands between. A name that only begins like an address
+// ("127.example") is not.
+bool is_loopback_host(std::string_view host);
+
 }  // namespace lazaret::net

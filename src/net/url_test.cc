@@ -96,5 +96,11 @@ TEST(Url, ListsInsecureHosts) {
   EXPECT_FALSE(lists_host({"::1"}, *parse_url("http://[::1]:5000/")));
 }
 
+// Passwords go to the loopback device without TLS, and a name that begins with "127." was taken for it.
+TEST(Url, ANameThatBeginsLikeAnAddressIsNotThisMachine) {
+  for (const char* host : {"localhost", "127.0.0.1", "127.1.2.3", "[::1]", "::1"}) EXPECT_TRUE(is_loopback_host(host)) << host;
+  for (const char* host : {"", "127.example", "127.0.0.1.example", "localhost.example", "198.51.100.7", "[2001:db8::1]", "[", "[]"}) EXPECT_FALSE(is_loopback_host(host)) << host;
+}
+
 }  // namespace
 }  // namespace lazaret::net

@@ -124,8 +124,6 @@ Known metrics_access(MetricsAccess& to) {
           "\"loopback\", \"administrators\" or \"anyone\""};
 }
 
-bool is_loopback(std::string_view host) { return host == "localhost" || host == "[::1]" || host.starts_with("127."); }
-
 Known webhooks(Reader& reader, std::vector<Webhook>& to) {
   return {[&reader, &to](const toml::node& node) {
             const toml::array* list = node.as_array();
@@ -138,7 +136,7 @@ Known webhooks(Reader& reader, std::vector<Webhook>& to) {
               const auto url = net::parse_url(webhook.url);
               if (!url) {
                 reader.fail(item, "webhook.url must be a web address such as https://hooks.example/lazaret");
-              } else if (url->scheme == "http" && !webhook.insecure && !is_loopback(url->host)) {
+              } else if (url->scheme == "http" && !webhook.insecure && !net::is_loopback_host(url->host)) {
                 reader.fail(item, "webhook.url must be https; insecure = true allows http to another machine");
               }
               if (webhook.secret.size() < 16) reader.fail(item, "webhook.secret must have at least 16 characters: receivers know our messages by it");
