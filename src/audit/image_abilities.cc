@@ -3,22 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "audit/paths.h"
 #include "base/bytes.h"
+#include "format/file_capabilities.h"
 
 namespace lazaret::audit {
 namespace {
-
-// linux/capability.h, by number.
-constexpr std::array<std::string_view, 41> capability_names = {
-    "cap_chown",           "cap_dac_override", "cap_dac_read_search", "cap_fowner",         "cap_fsetid",     "cap_kill",         "cap_setgid",
-    "cap_setuid",          "cap_setpcap",      "cap_linux_immutable", "cap_net_bind_service", "cap_net_broadcast", "cap_net_admin", "cap_net_raw",
-    "cap_ipc_lock",        "cap_ipc_owner",    "cap_sys_module",      "cap_sys_rawio",      "cap_sys_chroot", "cap_sys_ptrace",   "cap_sys_pacct",
-    "cap_sys_admin",       "cap_sys_boot",     "cap_sys_nice",        "cap_sys_resource",   "cap_sys_time",   "cap_sys_tty_config", "cap_mknod",
-    "cap_lease",           "cap_audit_write",  "cap_audit_control",   "cap_setfcap",        "cap_mac_override", "cap_mac_admin",  "cap_syslog",
-    "cap_wake_alarm",      "cap_block_suspend", "cap_audit_read",     "cap_perfmon",        "cap_bpf",        "cap_checkpoint_restore"};
 
 struct Tools {
   std::string_view kind;
@@ -83,14 +74,7 @@ std::string describe_capabilities(std::string_view raw) {
     permitted |= static_cast<std::uint64_t>(*p) << (32 * i);
     inheritable |= static_cast<std::uint64_t>(*in) << (32 * i);
   }
-  const auto names = [](std::uint64_t set) {
-    std::string text;
-    for (unsigned i = 0; i < 64; ++i) {
-      if ((set >> i & 1) == 0) continue;
-      text += (text.empty() ? "" : ",") + (i < capability_names.size() ? std::string(capability_names[i]) : fmt::format("cap_{}", i));
-    }
-    return text;
-  };
+  const auto names = [](std::uint64_t set) { return fmt::format("{}", fmt::join(format::capability_names(set), ",")); };
   std::string text;
   const bool effective = (*magic & 1) != 0;
   if (permitted != 0) text = names(permitted) + (effective ? "+ep" : "+p");

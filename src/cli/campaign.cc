@@ -1,6 +1,5 @@
 // lazaret campaign: campaigns of a data folder, or of the server that uses it.
 #include <fmt/format.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -20,11 +19,6 @@
 
 namespace lazaret::cli {
 namespace {
-
-std::string person() {
-  const passwd* user = getpwuid(getuid());
-  return fmt::format("{} on the command line", user != nullptr ? escape(user->pw_name) : std::to_string(getuid()));
-}
 
 // What a data folder knows, open for this process alone.
 struct Folder {

@@ -23,11 +23,6 @@ namespace {
 
 using format::JsonValue;
 
-std::uint64_t number(const JsonValue& value, std::string_view key) {
-  const JsonValue* const found = value.find(key);
-  return found != nullptr ? found->as_size().value_or(0) : 0;
-}
-
 void each(const JsonValue& value, std::string_view key, const auto& visit) {
   const JsonValue* const list = value.find(key);
   if (list == nullptr || list->as_array() == nullptr) return;
@@ -102,15 +97,15 @@ Result<std::vector<PodMatch>> find_pods(const JsonValue& exposure, const std::st
 
 std::string table(const JsonValue& exposure, const std::string& by, const std::vector<PodMatch>* pods) {
   std::string text = fmt::format("exposure of {} {}\n", escape(exposure.text("kind")), escape(exposure.text("subject")));
-  if (const JsonValue* const act = exposure.find("takedown")) text += fmt::format("taken down {} by act {}; {} pulls after that\n", escape(act->text("at")), number(*act, "id"), number(exposure, "late"));
+  if (const JsonValue* const act = exposure.find("takedown")) text += fmt::format("taken down {} by act {}; {} pulls after that\n", escape(act->text("at")), act->number("id"), exposure.number("late"));
   std::size_t images = 0;
   each(exposure, "images", [&](const JsonValue&) { ++images; });
-  text += fmt::format("{} images, {} pulls, {} downloads of layers ({} cut), {}", images, number(exposure, "pulls"), number(exposure, "downloads"), number(exposure, "cut"), format_bytes(number(exposure, "bytes")));
+  text += fmt::format("{} images, {} pulls, {} downloads of layers ({} cut), {}", images, exposure.number("pulls"), exposure.number("downloads"), exposure.number("cut"), format_bytes(exposure.number("bytes")));
   if (!exposure.text("first").empty()) text += fmt::format(", from {} to {}", escape(exposure.text("first")), escape(exposure.text("last")));
   text += fmt::format("\n\n{:<34} {:>9} {:>9} {:>6} {:>11} {:<21} {:<21} {}\n", by == "account" ? "ACCOUNT" : by == "network" ? "NETWORK" : "AGENT", "PULLS", "DOWNLOADS", "LATE", "BYTES", "FIRST", "LAST", "IMAGES");
   each(exposure, by + "s", [&](const JsonValue& group) {
     const std::string name = group.text(by).empty() ? by == "account" ? "(anonymous)" : "(none)" : escape(group.text(by), 60);
-    text += fmt::format("{:<34} {:>9} {:>9} {:>6} {:>11} {:<21} {:<21} {}\n", name, number(group, "pulls"), number(group, "downloads"), number(group, "late"), format_bytes(number(group, "bytes")),
+    text += fmt::format("{:<34} {:>9} {:>9} {:>6} {:>11} {:<21} {:<21} {}\n", name, group.number("pulls"), group.number("downloads"), group.number("late"), format_bytes(group.number("bytes")),
                         escape(group.text("first")), escape(group.text("last")), escape(joined(group, 3)));
   });
   if (const JsonValue* const cut = exposure.find("cut_off"); cut != nullptr && cut->as_bool() != nullptr && *cut->as_bool()) text += "(there are more; --from and `lazaret pulls` have them)\n";
@@ -136,7 +131,7 @@ std::string csv(const JsonValue& exposure, const std::string& by, const std::vec
   std::string text = csv_line({by, "pulls", "downloads", "late", "cut", "not modified", "bytes", "first", "last", "images"});
   each(exposure, by + "s", [&](const JsonValue& group) {
     std::vector<std::string> fields = {std::string(group.text(by))};
-    for (const char* key : {"pulls", "downloads", "late", "cut", "not_modified", "bytes"}) fields.push_back(std::to_string(number(group, key)));
+    for (const char* key : {"pulls", "downloads", "late", "cut", "not_modified", "bytes"}) fields.push_back(std::to_string(group.number(key)));
     for (const char* key : {"first", "last"}) fields.emplace_back(group.text(key));
     fields.push_back(joined(group, 100));
     text += csv_line(fields);

@@ -17,11 +17,6 @@ namespace {
 
 using format::JsonValue;
 
-std::uint64_t number(const JsonValue& value, std::string_view key) {
-  const JsonValue* const found = value.find(key);
-  return found != nullptr ? found->as_size().value_or(0) : 0;
-}
-
 std::vector<std::string> texts(const JsonValue& value, std::string_view key) {
   std::vector<std::string> all;
   const JsonValue* const found = value.find(key);
@@ -37,8 +32,8 @@ std::string text_for(const JsonValue& exposure, const JsonValue& group, const st
   const JsonValue* const act = exposure.find("takedown");
   text += act != nullptr ? fmt::format(" (taken down {}).\n\n", escape(act->text("at"))) : ".\n\n";
   for (const std::string& image : images) text += "  " + escape(image) + "\n";
-  text += fmt::format("\n{} pulls and {} downloads of layers, the first {}, the last {}, {} in all.\n", number(group, "pulls"), number(group, "downloads"), escape(group.text("first")),
-                      escape(group.text("last")), format_bytes(number(group, "bytes")));
+  text += fmt::format("\n{} pulls and {} downloads of layers, the first {}, the last {}, {} in all.\n", group.number("pulls"), group.number("downloads"), escape(group.text("first")),
+                      escape(group.text("last")), format_bytes(group.number("bytes")));
   text +=
       "\nWhat to do: find where these images run and stop them (lazaret exposure --pods for Kubernetes, lazaret check on a host). Images of this kind leave cron jobs,\n"
       "SSH keys and processes behind: a host that ran one is to be installed anew, and what it knew (passwords, tokens, keys) is to be changed.\n";
@@ -61,7 +56,7 @@ std::vector<ExposureMessage> exposure_messages(const JsonValue& exposure) {
     JsonWriter json(0);
     json.begin_object().field("schema", "lazaret.exposure-message/v1").field("account", message.account).field("subject", exposure.text("subject")).field("kind", exposure.text("kind"));
     if (const JsonValue* const act = exposure.find("takedown")) json.field("taken_down", act->text("at"));
-    json.field("pulls", number(group, "pulls")).field("downloads", number(group, "downloads")).field("bytes", number(group, "bytes")).field("late", number(group, "late"));
+    json.field("pulls", group.number("pulls")).field("downloads", group.number("downloads")).field("bytes", group.number("bytes")).field("late", group.number("late"));
     json.field("first", group.text("first")).field("last", group.text("last")).key("images").strings(images).field("text", message.text).end_object();
     message.json = json.take();
     messages.push_back(std::move(message));

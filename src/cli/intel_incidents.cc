@@ -57,11 +57,10 @@ int send_files(const IncidentOptions& options) {
       fail(fmt::format("{}: {}", file, answer.error().message));
       continue;
     }
-    const auto number = [&](std::string_view key) { return answer->find(key) != nullptr ? answer->find(key)->as_size().value_or(0) : 0; };
     const format::JsonValue* matched = answer->find("matched");
     const std::size_t matches = matched != nullptr && matched->as_array() != nullptr ? matched->as_array()->size() : 0;
-    fmt::print("{} ({}): {} taken, {} not taken; {} images match, {} of them were released and are held now\n", escape(answer->text("title")), escape(answer->text("id")), number("taken"),
-               number("refused_count"), matches, number("held"));
+    fmt::print("{} ({}): {} taken, {} not taken; {} images match, {} of them were released and are held now\n", escape(answer->text("title")), escape(answer->text("id")), answer->number("taken"),
+               answer->number("refused_count"), matches, answer->number("held"));
     if (const format::JsonValue* refused = answer->find("refused"); refused != nullptr && refused->as_array() != nullptr) {
       for (const format::JsonValue& entry : *refused->as_array()) fmt::print("  not taken: {}: {}\n", escape(entry.text("entry"), 200), escape(entry.text("why"), 200));
     }

@@ -152,9 +152,14 @@ Examples:
   lazaret diff docker://app@sha256:... docker-daemon:app:latest)"));
 }
 
+// The data folder that a command works on.
+void add_data(CLI::App& command, ServeOptions& options) {
+  command.add_option("--config", options.config, "lazaret.toml")->type_name("FILE");
+  command.add_option("--data", options.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
+}
+
 void add_user(CLI::App& user, UserOptions& options) {
-  user.add_option("--config", options.serve.config, "lazaret.toml")->type_name("FILE");
-  user.add_option("--data", options.serve.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
+  add_data(user, options.serve);
   user.require_subcommand(1);
   user.fallthrough();
   user.footer("Example: lazaret user add alice --data /srv/registry\nChanges reach a running server within a second; each is written to a log (lazaret user log).");
@@ -180,11 +185,6 @@ void add_user(CLI::App& user, UserOptions& options) {
   act("enable", "undo that", UserAct::enable, true);
   act("remove", "remove an account and its tokens", UserAct::remove, true);
   act("log", "show every administrative act, and prove that none was changed", UserAct::log, false);
-}
-
-void add_data(CLI::App& command, ServeOptions& options) {
-  command.add_option("--config", options.config, "lazaret.toml")->type_name("FILE");
-  command.add_option("--data", options.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
 }
 
 // Known incidents of the user or of a registry.
@@ -260,8 +260,7 @@ void add_server(CLI::App& command, ServerAccess& access) {
   command.add_option("--server", access.server, "address of the server, like https://registry.example (default: where lazaret.toml makes it listen)")->type_name("URL");
   command.add_option("--user", access.user, "account that asks")->capture_default_str()->type_name("NAME");
   command.add_option("--password-file", access.password_file, "file whose first line is its password or token (default: DIR/admin-password)")->type_name("FILE");
-  command.add_option("--config", access.serve.config, "lazaret.toml")->type_name("FILE");
-  command.add_option("--data", access.serve.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
+  add_data(command, access.serve);
 }
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
@@ -303,10 +302,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   CLI::App* serve = app.add_subcommand("serve", "a registry that audits before it lists");
   CLI::App* gc = app.add_subcommand("gc", "collect what nothing refers to (a server does this by itself)");
   CLI::App* fsck = app.add_subcommand("fsck", "look whether records and files of a data folder agree");
-  for (CLI::App* command : {serve, gc, fsck}) {
-    command->add_option("--config", line.serve.config, "lazaret.toml")->type_name("FILE");
-    command->add_option("--data", line.serve.data, "folder of everything the registry keeps (/var/lib/lazaret)")->type_name("DIR");
-  }
+  for (CLI::App* command : {serve, gc, fsck}) add_data(*command, line.serve);
   serve->add_option("--listen", line.serve.listen, "ADDRESS:PORT or unix:PATH; may be given again (127.0.0.1:5000)")->type_name("ADDRESS")->allow_extra_args(false);
   fsck->add_flag("--content", line.serve.content, "also hash every blob");
   serve->footer("Example: lazaret serve --data /srv/registry --listen 0.0.0.0:5000\nA new data folder gets an administrator \"admin\" with the password in DIR/admin-password.");

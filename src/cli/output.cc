@@ -1,6 +1,7 @@
 #include "cli/output.h"
 
 #include <fmt/format.h>
+#include <pwd.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,11 @@ namespace lazaret::cli {
 int fail(std::string_view message) {
   fmt::print(stderr, "lazaret: {}\n", escape(message));
   return exit_error;
+}
+
+std::string person() {
+  const passwd* user = getpwuid(getuid());
+  return fmt::format("{} on the command line", user != nullptr ? escape(user->pw_name) : std::to_string(getuid()));
 }
 
 Result<std::string> read_text(const std::string& path) {

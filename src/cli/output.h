@@ -10,6 +10,8 @@ namespace lazaret::cli {
 
 // Prints "lazaret: <message>" to standard error, escaped; returns exit_error.
 int fail(std::string_view message);
+// Who runs the program, for records of acts: "root on the command line".
+std::string person();
 
 Result<std::string> read_text(const std::string& path);
 

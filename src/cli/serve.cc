@@ -4,8 +4,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <fstream>
-#include <sstream>
 
 #include "base/text.h"
 #include "cli/commands.h"
@@ -17,11 +15,9 @@ namespace lazaret::cli {
 Result<server::Configuration> read_configuration(const ServeOptions& options) {
   server::Configuration configuration;
   if (!options.config.empty()) {
-    std::ifstream file(options.config, std::ios::binary);
-    if (!file) return Error{ErrorCode::not_found, fmt::format("cannot read {}: check that the file exists and may be read", options.config)};
-    std::ostringstream text;
-    text << file.rdbuf();
-    auto parsed = server::parse_configuration(text.str(), options.config);
+    const auto text = read_text(options.config);
+    if (!text) return text.error();
+    auto parsed = server::parse_configuration(*text, options.config);
     if (!parsed) return parsed.error();
     configuration = std::move(*parsed);
   }

@@ -16,11 +16,6 @@ namespace {
 
 using format::JsonValue;
 
-std::uint64_t number(const JsonValue& value, std::string_view key) {
-  const JsonValue* const found = value.find(key);
-  return found != nullptr ? found->as_size().value_or(0) : 0;
-}
-
 // "4 months", for the clock of a case.
 std::string duration(std::uint64_t seconds) {
   if (seconds < 2 * 3600) return fmt::format("{} minutes", seconds / 60);
@@ -34,18 +29,18 @@ int take_down(ServerClient& client, const ResponseOptions& options) {
   body.begin_object().field("kind", options.kind).field("subject", options.subject).field("reason", options.text).end_object();
   const auto act = client.send("POST", "/takedowns", body.take());
   if (!act) return fail(act.error().message);
-  fmt::print("act {}: {} {} is taken down: {} images, {} blobs and {} files cannot come back\n", number(*act, "id"), escape(options.kind), escape(options.subject), number(*act, "images"),
-             number(*act, "blobs"), number(*act, "files"));
+  fmt::print("act {}: {} {} is taken down: {} images, {} blobs and {} files cannot come back\n", act->number("id"), escape(options.kind), escape(options.subject), act->number("images"),
+             act->number("blobs"), act->number("files"));
   const JsonValue* const closed = act->find("closes_account");
   if (closed != nullptr && closed->as_bool() != nullptr && *closed->as_bool()) fmt::print("the account {} is closed\n", escape(options.subject));
-  fmt::print("who pulled them: lazaret exposure --kind takedown {0}; for investigators: lazaret evidence {0} -o FILE\n", number(*act, "id"));
+  fmt::print("who pulled them: lazaret exposure --kind takedown {0}; for investigators: lazaret evidence {0} -o FILE\n", act->number("id"));
   return 0;
 }
 
 int list_takedowns(ServerClient& client) {
   fmt::print("{:>5} {:<21} {:<11} {:<40} {:>7} {:<16} {}\n", "ID", "AT", "KIND", "SUBJECT", "IMAGES", "BY", "REASON");
   const auto done = client.each("/takedowns", {}, [](const JsonValue& act) {
-    fmt::print("{:>5} {:<21} {:<11} {:<40} {:>7} {:<16} {}{}\n", number(act, "id"), escape(act.text("at")), escape(act.text("kind")), escape(act.text("subject")), number(act, "images"),
+    fmt::print("{:>5} {:<21} {:<11} {:<40} {:>7} {:<16} {}{}\n", act.number("id"), escape(act.text("at")), escape(act.text("kind")), escape(act.text("subject")), act.number("images"),
                escape(act.text("actor")), escape(act.text("reason"), 200), act.text("undone").empty() ? "" : fmt::format(" (undone {})", escape(act.text("undone"))));
     return true;
   });
@@ -73,7 +68,7 @@ int report(ServerClient& client, const ResponseOptions& options) {
   body.begin_object().field("image", options.subject).field("reason", options.text).end_object();
   const auto made = client.send("POST", "/user-reports", body.take());
   if (!made) return fail(made.error().message);
-  fmt::print("case {}: {} is reported ({} so far); it stays open until somebody decides\n", number(*made, "id"), escape(made->text("digest")), number(*made, "reports"));
+  fmt::print("case {}: {} is reported ({} so far); it stays open until somebody decides\n", made->number("id"), escape(made->text("digest")), made->number("reports"));
   return 0;
 }
 
@@ -82,7 +77,7 @@ int list_reports(ServerClient& client, const std::string& state) {
   ServerClient::Query query;
   if (!state.empty()) query.emplace_back("state", state);
   const auto done = client.each("/user-reports", query, [](const JsonValue& one) {
-    fmt::print("{:>5} {:<10} {:<12} {:>7} {:<21} {}\n", number(one, "id"), escape(one.text("state")), duration(number(one, "open_seconds")), number(one, "reports"), escape(one.text("opened")),
+    fmt::print("{:>5} {:<10} {:<12} {:>7} {:<21} {}\n", one.number("id"), escape(one.text("state")), duration(one.number("open_seconds")), one.number("reports"), escape(one.text("opened")),
                escape(one.text("digest")));
     return true;
   });
@@ -90,8 +85,8 @@ int list_reports(ServerClient& client, const std::string& state) {
 }
 
 int show_report(const JsonValue& one) {
-  fmt::print("case {}: {} ({}), {} reports since {}, {} for {}\n", number(one, "id"), escape(one.text("digest")), escape(one.text("state")), number(one, "reports"),
-             escape(one.text("opened")), one.text("state") == "open" ? "open" : "was open", duration(number(one, "open_seconds")));
+  fmt::print("case {}: {} ({}), {} reports since {}, {} for {}\n", one.number("id"), escape(one.text("digest")), escape(one.text("state")), one.number("reports"),
+             escape(one.text("opened")), one.text("state") == "open" ? "open" : "was open", duration(one.number("open_seconds")));
   if (!one.text("closed_by").empty()) fmt::print("closed by {}: {}\n", escape(one.text("closed_by")), escape(one.text("note")));
   const JsonValue* const texts = one.find("texts");
   if (texts == nullptr || texts->as_array() == nullptr) return 0;

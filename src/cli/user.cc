@@ -1,8 +1,6 @@
 // lazaret user: accounts and their tokens, on the data folder, also while a server uses it.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <pwd.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <ctime>
@@ -12,21 +10,12 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "cli/server_configuration.h"
 #include "registry/accounts.h"
 
 namespace lazaret::cli {
 namespace {
-
-int fail(const Error& error) {
-  fmt::print(stderr, "lazaret: {}\n", escape(error.message));
-  return exit_error;
-}
-
-std::string person() {
-  const passwd* user = getpwuid(getuid());
-  return fmt::format("{} on the command line", user != nullptr ? escape(user->pw_name) : std::to_string(getuid()));
-}
 
 std::string date(std::int64_t milliseconds) {
   if (milliseconds == 0) return "never";
@@ -69,7 +58,7 @@ int list_tokens(registry::Accounts& accounts, const std::string& name) {
 int show_log(registry::Accounts& accounts) {
   for (std::int64_t after = 0;;) {
     const auto acts = accounts.store().acts(after, 1000);
-    if (!acts) return fail(acts.error());
+    if (!acts) return fail(acts.error().message);
     if (acts->empty()) break;
     for (const store::Act& act : *acts) {
       fmt::print("{} {} {} by {}{} {}\n", date(act.at), act.act, escape(act.subject), escape(act.actor), act.address.empty() ? "" : " from " + escape(act.address), escape(act.detail));
@@ -77,7 +66,7 @@ int show_log(registry::Accounts& accounts) {
     }
   }
   const auto broken = accounts.store().first_broken_act();
-  if (!broken) return fail(broken.error());
+  if (!broken) return fail(broken.error().message);
   if (!*broken) return 0;
   fmt::print(stderr, "lazaret: the log of acts was changed: entry {} does not fit the one before it\n", **broken);
   return exit_error;
@@ -135,24 +124,24 @@ Result<std::string> act(registry::Accounts& accounts, const UserOptions& options
 
 int run_user(const UserOptions& options) {
   const auto configuration = read_configuration(options.serve);
-  if (!configuration) return fail(configuration.error());
+  if (!configuration) return fail(configuration.error().message);
   std::error_code problem;
   if (std::filesystem::create_directories(configuration->data, problem)) std::filesystem::permissions(configuration->data, std::filesystem::perms::owner_all, problem);
   auto store = store::open_sqlite_account_store(configuration->data + "/accounts.sqlite");
-  if (!store) return fail(store.error());
+  if (!store) return fail(store.error().message);
   registry::AccountOptions account_options;
   account_options.anonymous_pull = configuration->anonymous_pull;
   auto accounts = registry::Accounts::open(std::move(*store), account_options);
-  if (!accounts) return fail(accounts.error());
+  if (!accounts) return fail(accounts.error().message);
   const auto first = (*accounts)->make_first_administrator(configuration->data + "/admin-password");
-  if (!first) return fail(first.error());
+  if (!first) return fail(first.error().message);
   if (*first) fmt::print(stderr, "lazaret: the password of the new administrator admin is in {}/admin-password\n", escape(configuration->data));
 
   if (options.act == UserAct::list) return list(**accounts);
   if (options.act == UserAct::tokens) return list_tokens(**accounts, options.name);
   if (options.act == UserAct::log) return show_log(**accounts);
   const auto done = act(**accounts, options);
-  if (!done) return fail(done.error());
+  if (!done) return fail(done.error().message);
   fmt::print(stderr, "lazaret: {}\n", escape(*done));
   return 0;
 }

@@ -6,7 +6,7 @@ namespace lazaret::format {
 namespace {
 
 // In the order of their numbers.
-constexpr std::array<std::string_view, 41> capability_names = {
+constexpr std::array<std::string_view, 41> names_by_number = {
     "cap_chown",           "cap_dac_override",   "cap_dac_read_search", "cap_fowner",         "cap_fsetid",        "cap_kill",         "cap_setgid",
     "cap_setuid",          "cap_setpcap",        "cap_linux_immutable", "cap_net_bind_service", "cap_net_broadcast", "cap_net_admin",  "cap_net_raw",
     "cap_ipc_lock",        "cap_ipc_owner",      "cap_sys_module",      "cap_sys_rawio",      "cap_sys_chroot",    "cap_sys_ptrace",   "cap_sys_pacct",
@@ -16,10 +16,10 @@ constexpr std::array<std::string_view, 41> capability_names = {
 
 }  // namespace
 
-std::vector<std::string> FileCapabilities::names() const {
+std::vector<std::string> capability_names(std::uint64_t set) {
   std::vector<std::string> result;
   for (unsigned i = 0; i < 64; ++i) {
-    if (has(i)) result.push_back(i < capability_names.size() ? std::string(capability_names[i]) : "cap_" + std::to_string(i));
+    if ((set >> i & 1) != 0) result.push_back(i < names_by_number.size() ? std::string(names_by_number[i]) : "cap_" + std::to_string(i));
   }
   return result;
 }

@@ -11,6 +11,9 @@
 
 namespace lazaret::format {
 
+// Of a set in which bit n is capability n: "cap_net_raw"; "cap_63" for what has no name.
+std::vector<std::string> capability_names(std::uint64_t set);
+
 struct FileCapabilities {
   bool valid = false;
   unsigned revision = 0;    // 1, 2 or 3
@@ -19,7 +22,7 @@ struct FileCapabilities {
   std::uint32_t root_id = 0;                     // revision 3: user namespace in which they hold
 
   bool has(unsigned capability) const { return (permitted >> capability & 1) != 0; }
-  std::vector<std::string> names() const;  // of what is permitted: "cap_net_raw"; "cap_63" for what has no name
+  std::vector<std::string> names() const { return capability_names(permitted); }
 };
 
 FileCapabilities parse_file_capabilities(Bytes value);

@@ -188,6 +188,11 @@ std::string_view JsonValue::text(std::string_view key) const {
   return text == nullptr ? std::string_view() : std::string_view(*text);
 }
 
+std::uint64_t JsonValue::number(std::string_view key) const {
+  const JsonValue* member = find(key);
+  return member == nullptr ? 0 : member->as_size().value_or(0);
+}
+
 JsonDocument parse_json(std::string_view text, const JsonOptions& options) {
   JsonDocument document;
   if (text.starts_with("\xef\xbb\xbf")) {

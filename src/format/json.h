@@ -46,6 +46,8 @@ class JsonValue {
   const JsonValue* find(std::string_view key) const;
   // The text of a member, "" when it is absent or no text.
   std::string_view text(std::string_view key) const;
+  // The whole number of a member, 0 when it is absent or none.
+  std::uint64_t number(std::string_view key) const;
 
  private:
   std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> data_;

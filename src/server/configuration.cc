@@ -93,36 +93,24 @@ template <typename T>
 Known number(std::int64_t least, std::int64_t most, T* to) {
   return number(least, most, [to](std::int64_t value) { *to = static_cast<T>(value); });
 }
-Known doubt(gate::OnDoubt& to) {
-  return {[&to](const toml::node& node) {
+// A word that stands for a value. `note` is added to what must stand there.
+template <typename T>
+Known word(T& to, std::vector<std::pair<std::string_view, T>> words, std::string_view note = "") {
+  std::string form;
+  for (std::size_t i = 0; i < words.size(); ++i) form += fmt::format("{}\"{}\"", i == 0 ? "" : i + 1 == words.size() ? " or " : ", ", words[i].first);
+  return {[&to, words = std::move(words)](const toml::node& node) {
             const auto value = node.value<std::string>();
-            if (!node.is_string() || (*value != "hold" && *value != "release")) return false;
-            to = *value == "hold" ? gate::OnDoubt::hold : gate::OnDoubt::release;
-            return true;
+            if (!node.is_string()) return false;
+            for (const auto& [name, meaning] : words) {
+              if (*value != name) continue;
+              to = meaning;
+              return true;
+            }
+            return false;
           },
-          "\"hold\" or \"release\" (served with a warning)"};
+          form + std::string(note)};
 }
-
-// One of two words.
-Known one_of(bool& to, std::string_view yes, std::string_view no) {
-  return {[&to, yes, no](const toml::node& node) {
-            const auto value = node.value<std::string>();
-            if (!node.is_string() || (*value != yes && *value != no)) return false;
-            to = *value == yes;
-            return true;
-          },
-          fmt::format("\"{}\" or \"{}\"", yes, no)};
-}
-
-Known metrics_access(MetricsAccess& to) {
-  return {[&to](const toml::node& node) {
-            const auto value = node.value<std::string>();
-            if (!node.is_string() || (*value != "loopback" && *value != "administrators" && *value != "anyone")) return false;
-            to = *value == "loopback" ? MetricsAccess::loopback : *value == "anyone" ? MetricsAccess::anyone : MetricsAccess::administrators;
-            return true;
-          },
-          "\"loopback\", \"administrators\" or \"anyone\""};
-}
+Known doubt(gate::OnDoubt& to) { return word<gate::OnDoubt>(to, {{"hold", gate::OnDoubt::hold}, {"release", gate::OnDoubt::release}}, " (served with a warning)"); }
 
 Known webhooks(Reader& reader, std::vector<Webhook>& to) {
   return {[&reader, &to](const toml::node& node) {
@@ -187,9 +175,9 @@ Result<Configuration> parse_configuration(std::string_view toml, std::string_vie
         {"requests-per-second-of-address", number(0, 1'000'000, &c.requests_of_address)},
         {"requests-per-second-of-account", number(0, 1'000'000, &c.requests_of_account)}}},
       {"log", {{"requests", flag(c.log_requests)}}},
-      {"metrics", {{"access", metrics_access(c.metrics)}}},
+      {"metrics", {{"access", word<MetricsAccess>(c.metrics, {{"loopback", MetricsAccess::loopback}, {"administrators", MetricsAccess::administrators}, {"anyone", MetricsAccess::anyone}})}}},
       {"gate",
-       {{"mode", one_of(gate.enforce, "enforce", "observe")},
+       {{"mode", word<bool>(gate.enforce, {{"enforce", true}, {"observe", false}})},
         {"suspicious", doubt(gate.suspicious)},
         {"incomplete", doubt(gate.incomplete)},
         {"push-wait-seconds", milliseconds(gate.push_wait)},

@@ -317,23 +317,8 @@ class SqliteIndicatorStore final : public IndicatorStore {
 Result<std::unique_ptr<IndicatorStore>> open_sqlite_indicator_store(const std::string& path) {
   auto database = SqliteDatabase::open(path.empty() ? ":memory:" : path, 10'000);
   if (!database) return database.error();
-  const auto fail = [&](const Error& error) { return Error{error.code, fmt::format("cannot use the index of indicators {}: {}", path, error.message)}; };
-  for (const char* sql : {"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536", "BEGIN IMMEDIATE", schema}) {
-    if (const auto done = database->execute(sql); !done) return fail(done.error());
-  }
-  if (const auto done = database->execute(fmt::format("INSERT INTO about SELECT {} WHERE NOT EXISTS (SELECT 1 FROM about); COMMIT", schema_version)); !done) return fail(done.error());
-  std::int64_t version = 0;
-  {
-    auto statement = database->prepare("SELECT version FROM about");
-    if (!statement) return fail(statement.error());
-    const auto row = statement->step();
-    if (!row) return fail(row.error());
-    version = *row ? statement->integer(0) : 0;
-  }
-  if (version != schema_version) {
-    return Error{ErrorCode::unsupported, fmt::format("the index of indicators {} has the form {}, this program knows the form {}: use the version of lazaret that wrote it", path, version,
-                                                     schema_version)};
-  }
+  const auto ready = open_schema(*database, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536", schema, schema_version, "the index of indicators " + path);
+  if (!ready) return ready.error();
   return std::unique_ptr<IndicatorStore>(new SqliteIndicatorStore(std::move(*database)));
 }
 

@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <mutex>
-#include <unordered_map>
 
 #include "base/sqlite.h"
 #include "base/text.h"
 #include "store/condemnation_journal.h"
 #include "store/metadata_store.h"
+#include "store/sqlite_session.h"
 
 namespace lazaret::store {
 namespace {
@@ -91,31 +91,10 @@ FileContent content_of(Bytes bytes) {
   return content;
 }
 
-// A connection with its statements.
-class Connection {
+class Session final : public Writer, public SqliteSession {
  public:
-  explicit Connection(SqliteDatabase database) : database_(std::move(database)) {}
+  using SqliteSession::SqliteSession;
 
-  SqliteDatabase& database() { return database_; }
-  // `sql` is a literal: its address is its name. Null on failure.
-  Result<SqliteStatement*> statement(const char* sql) {
-    const auto known = statements_.find(sql);
-    if (known != statements_.end()) return &known->second;
-    auto made = database_.prepare(sql);
-    if (!made) return made.error();
-    return &statements_.emplace(sql, std::move(*made)).first->second;
-  }
-
- private:
-  SqliteDatabase database_;
-  std::unordered_map<const char*, SqliteStatement> statements_;
-};
-
-class Session final : public Writer {
- public:
-  explicit Session(Connection& connection) : connection_(connection) {}
-
-  const std::optional<Error>& failure() const { return failure_; }
   // What the transaction did that keeps content out, in order.
   const std::vector<JournalEntry>& condemnations() const { return condemnations_; }
 
@@ -665,79 +644,30 @@ class Session final : public Writer {
   static Digest read_digest(const SqliteStatement& row) { return digest_of(row.text(0)); }
   static std::int64_t read_integer(const SqliteStatement& row) { return row.integer(0); }
 
-  static void bind_one(SqliteStatement& statement, int parameter, std::int64_t value) { statement.bind(parameter, value); }
-  static void bind_one(SqliteStatement& statement, int parameter, std::string_view text) { statement.bind(parameter, text); }
-  static void bind_one(SqliteStatement& statement, int parameter, const std::string& text) { statement.bind(parameter, std::string_view(text)); }
-  static void bind_one(SqliteStatement& statement, int parameter, const Digest& digest) { statement.bind(parameter, std::string_view(digest.str())); }
-  static void bind_one(SqliteStatement& statement, int parameter, Bytes bytes) { statement.bind_blob(parameter, bytes); }
-
-  template <typename... Arguments>
-  SqliteStatement* begin(const char* sql, const Arguments&... arguments) {
-    if (failure_) return nullptr;
-    const auto statement = connection_.statement(sql);
-    if (!statement) {
-      failure_ = statement.error();
-      return nullptr;
-    }
-    int parameter = 0;
-    (bind_one(**statement, ++parameter, arguments), ...);
-    return *statement;
-  }
-  bool step(SqliteStatement& statement) {
-    const auto row = statement.step();
-    if (!row) failure_ = row.error();
-    return row.ok() && *row;
-  }
-  template <typename T, typename Read, typename... Arguments>
-  std::optional<T> first(const char* sql, Read read, const Arguments&... arguments) {
-    SqliteStatement* const statement = begin(sql, arguments...);
-    if (statement == nullptr || !step(*statement)) return std::nullopt;
-    T value = read(*statement);
-    statement->reset();
-    return value;
-  }
-  template <typename T, typename Read, typename... Arguments>
-  std::vector<T> all(const char* sql, Read read, const Arguments&... arguments) {
-    std::vector<T> values;
-    SqliteStatement* const statement = begin(sql, arguments...);
-    if (statement == nullptr) return values;
-    while (step(*statement)) values.push_back(read(*statement));
-    if (failure_) values.clear();
-    return values;
-  }
-  template <typename... Arguments>
-  void run(const char* sql, const Arguments&... arguments) {
-    SqliteStatement* const statement = begin(sql, arguments...);
-    if (statement == nullptr) return;
-    if (const auto done = statement->run(); !done) failure_ = done.error();
-  }
-
-  Connection& connection_;
   JournalEntry& note(JournalEntry::Act act) {
     condemnations_.emplace_back().act = act;
     return condemnations_.back();
   }
 
-  std::optional<Error> failure_;
   std::vector<JournalEntry> condemnations_;
 };
 
 class SqliteMetadataStore final : public MetadataStore {
  public:
-  SqliteMetadataStore(std::string path, Connection writer, std::unique_ptr<CondemnationJournal> journal)
+  SqliteMetadataStore(std::string path, SqliteConnection writer, std::unique_ptr<CondemnationJournal> journal)
       : path_(std::move(path)), journal_(std::move(journal)), writer_(std::move(writer)) {}
 
   Result<void> read(const std::function<void(Reader&)>& work) override {
     if (path_.empty()) {
       const std::lock_guard lock(write_mutex_);
-      return transaction(writer_, "BEGIN", [&](Session& session) {
+      return transaction<Session>(writer_, "BEGIN", [&](Session& session) {
         work(session);
         return Result<void>();
       });
     }
     auto connection = take_reader();
     if (!connection) return connection.error();
-    const auto done = transaction(**connection, "BEGIN", [&](Session& session) {
+    const auto done = transaction<Session>(**connection, "BEGIN", [&](Session& session) {
       work(session);
       return Result<void>();
     });
@@ -754,7 +684,10 @@ class SqliteMetadataStore final : public MetadataStore {
       if (!set) return set.error();
       durability_ = durability;
     }
-    return transaction(writer_, "BEGIN IMMEDIATE", [&](Session& session) { return work(session); });
+    // What cannot be written to the journal is not done.
+    return transaction<Session>(writer_, "BEGIN IMMEDIATE", work, [&](Session& session) {
+      return journal_ == nullptr || session.condemnations().empty() ? Result<void>() : journal_->append(session.condemnations());
+    });
   }
 
   Result<std::vector<std::string>> check() override {
@@ -778,23 +711,7 @@ class SqliteMetadataStore final : public MetadataStore {
   }
 
  private:
-  Result<void> transaction(Connection& connection, const char* begin, const std::function<Result<void>(Session&)>& work) {
-    if (const auto begun = connection.database().execute(begin); !begun) return begun.error();
-    Session session(connection);
-    Result<void> wanted = work(session);
-    // Before it is done: what cannot be written to the journal is not done.
-    if (!session.failure() && wanted.ok() && journal_ != nullptr && !session.condemnations().empty()) wanted = journal_->append(session.condemnations());
-    if (!session.failure() && wanted.ok()) {
-      const auto committed = connection.database().execute("COMMIT");
-      if (committed) return {};
-      (void)connection.database().execute("ROLLBACK").ok();
-      return committed.error();
-    }
-    (void)connection.database().execute("ROLLBACK").ok();
-    return session.failure() ? Result<void>(*session.failure()) : wanted;
-  }
-
-  Result<std::unique_ptr<Connection>> take_reader() {
+  Result<std::unique_ptr<SqliteConnection>> take_reader() {
     {
       const std::lock_guard lock(reader_mutex_);
       if (!readers_.empty()) {
@@ -806,16 +723,16 @@ class SqliteMetadataStore final : public MetadataStore {
     auto database = SqliteDatabase::open(path_, 10'000);
     if (!database) return database.error();
     if (const auto ready = database->execute("PRAGMA wal_autocheckpoint=0; PRAGMA query_only=1"); !ready) return ready.error();
-    return std::make_unique<Connection>(std::move(*database));
+    return std::make_unique<SqliteConnection>(std::move(*database));
   }
 
   const std::string path_;
   const std::unique_ptr<CondemnationJournal> journal_;
   std::mutex write_mutex_;
-  Connection writer_;
+  SqliteConnection writer_;
   Durability durability_ = Durability::durable;  // that the writer is set to
   std::mutex reader_mutex_;
-  std::vector<std::unique_ptr<Connection>> readers_;  // after the writer, so that they are closed first and the writer checkpoints
+  std::vector<std::unique_ptr<SqliteConnection>> readers_;  // after the writer, so that they are closed first and the writer checkpoints
 };
 
 }  // namespace
@@ -870,27 +787,9 @@ Result<std::vector<JournalEntry>> condemnations_of(SqliteDatabase& database) {
 Result<std::unique_ptr<MetadataStore>> open_sqlite_metadata_store(const std::string& path, const std::string& journal_path) {
   auto database = SqliteDatabase::open(path.empty() ? ":memory:" : path, 10'000);
   if (!database) return database.error();
-  const auto fail = [&](const Error& error) {
-    return Error{error.code, fmt::format("cannot use the metadata store {}: {}", path, error.message)};
-  };
-  for (const char* sql : {"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON", "BEGIN IMMEDIATE", schema}) {
-    if (const auto done = database->execute(sql); !done) return fail(done.error());
-  }
-  if (const auto done = database->execute(fmt::format("INSERT INTO about SELECT {} WHERE NOT EXISTS (SELECT 1 FROM about); COMMIT", schema_version)); !done) {
-    return fail(done.error());
-  }
-  std::int64_t version = 0;
-  {
-    auto statement = database->prepare("SELECT version FROM about");
-    if (!statement) return fail(statement.error());
-    const auto row = statement->step();
-    if (!row) return fail(row.error());
-    version = *row ? statement->integer(0) : 0;
-  }
-  if (version != schema_version) {
-    return Error{ErrorCode::unsupported, fmt::format("the metadata store {} has the form {}, this program knows the form {}: use the version of lazaret that wrote it",
-                                                     path, version, schema_version)};
-  }
+  const std::string name = "the metadata store " + path;
+  const auto ready = open_schema(*database, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON", schema, schema_version, name);
+  if (!ready) return ready.error();
   std::unique_ptr<CondemnationJournal> journal;
   if (!journal_path.empty()) {
     auto opened = CondemnationJournal::open(journal_path);
@@ -898,11 +797,11 @@ Result<std::unique_ptr<MetadataStore>> open_sqlite_metadata_store(const std::str
     journal = std::move(*opened);
     if (journal->empty()) {
       const auto entries = condemnations_of(*database);
-      if (!entries) return fail(entries.error());
+      if (!entries) return Error{entries.error().code, fmt::format("cannot use {}: {}", name, entries.error().message)};
       if (const auto written = journal->append(*entries); !written) return written.error();
     }
   }
-  return std::unique_ptr<MetadataStore>(new SqliteMetadataStore(path, Connection(std::move(*database)), std::move(journal)));
+  return std::unique_ptr<MetadataStore>(new SqliteMetadataStore(path, SqliteConnection(std::move(*database)), std::move(journal)));
 }
 
 }  // namespace lazaret::store

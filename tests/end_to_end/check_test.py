@@ -12,6 +12,7 @@ import support  # first: it sets the path
 import images
 import incident_2018
 import jsonschema
+from engine_support import containerd, docker_daemon
 
 for program in ("skopeo", "podman"):
     if shutil.which(program) is None or os.geteuid() != 0:
@@ -170,23 +171,6 @@ def test_a_podman_store():
                 subprocess.run(["umount", f"{root}/overlay"], capture_output=True)
 
 
-@contextlib.contextmanager
-def docker_daemon(folder, driver):
-    address = f"unix://{folder}/docker.sock"
-    log = open(f"{folder}/dockerd.log", "w")
-    process = subprocess.Popen(["dockerd", "--data-root", f"{folder}/docker", "--exec-root", f"{folder}/exec", "-H", address, "--pidfile", f"{folder}/docker.pid",
-                                "--iptables=false", "--bridge=none", f"--storage-driver={driver}"], stdout=log, stderr=log)
-    try:
-        for _ in range(200):
-            if process.poll() is not None or subprocess.run(["docker", "-H", address, "version"], capture_output=True).returncode == 0:
-                break
-            time.sleep(0.1)
-        yield ["docker", "-H", address] if process.poll() is None else None
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def test_a_docker_store():
     if shutil.which("dockerd") is None:
         print("skipped: dockerd is not installed")
@@ -223,27 +207,6 @@ def test_a_docker_store():
             assert "MALICIOUS" in table and BAD in table, table
 
 
-@contextlib.contextmanager
-def containerd(folder):
-    config = f"{folder}/containerd.toml"
-    with open(config, "w") as out:
-        out.write(f'version = 2\nroot = "{folder}/containerd"\nstate = "{folder}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
-                  f'[grpc]\naddress = "{folder}/containerd.sock"\n[ttrpc]\naddress = "{folder}/ttrpc.sock"\n')
-    log = open(f"{folder}/containerd.log", "w")
-    process = subprocess.Popen(["containerd", "-c", config], stdout=log, stderr=log)
-    ctr = ["ctr", "-a", f"{folder}/containerd.sock"]
-    try:
-        for _ in range(200):
-            if process.poll() is not None or subprocess.run(ctr + ["version"], capture_output=True).returncode == 0:
-                break
-            time.sleep(0.1)
-        yield ctr if process.poll() is None else None
-    finally:
-        process.terminate()
-        process.wait()
-        subprocess.run(["umount", f"{folder}/containerd/tmpmounts"], capture_output=True)
-
-
 def test_a_containerd_store():
     if shutil.which("containerd") is None:
         print("skipped: containerd is not installed")
@@ -251,7 +214,7 @@ def test_a_containerd_store():
     with support.temporary_folder() as folder:
         os.makedirs(f"{folder}/root")
         files = archives(folder)
-        with containerd(folder) as ctr:
+        with containerd(folder) as (ctr, _):
             if ctr is None:
                 print("skipped: containerd does not start here")
                 return

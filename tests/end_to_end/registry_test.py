@@ -1,13 +1,12 @@
 """`lazaret serve` and the programs that people use: skopeo, podman, buildah, docker, containerd's ctr, umoci."""
-import contextlib
 import os
 import shutil
 import subprocess
 import sys
-import time
 
 import support  # first: it sets the path
 import images
+from engine_support import cannot, containerd, docker_daemon
 from serve_support import INDEX, PASSWORD, Client, Server, clean_image, evil_image, index_of
 
 if shutil.which("skopeo") is None:
@@ -63,14 +62,6 @@ def test_the_publisher_of_a_bad_image_reads_why_and_nobody_gets_it():
         assert Client(server).get("/v2/alice/evil/tags/list").code() == "NAME_UNKNOWN"
 
 
-def cannot(*programs):
-    missing = [program for program in programs if shutil.which(program) is None]
-    if missing or os.geteuid() != 0:
-        print(f"skipped: {' '.join(missing) or programs[0]} is not installed or needs root")
-        return True
-    return False
-
-
 def check(*command, **options):
     done = run(*command, **options)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stdout[-1000:]}{done.stderr[-2000:]}"
@@ -121,30 +112,13 @@ def test_podman_and_buildah():
         assert Client(server).get("/v2/alice/built/manifests/1").status == 200
 
 
-@contextlib.contextmanager
-def daemon(folder, name, *command, ready):
-    with open(f"{folder}/{name}.log", "w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            for _ in range(300):
-                if process.poll() is not None or run(*ready).returncode == 0:
-                    break
-                time.sleep(0.1)
-            yield process.poll() is None and run(*ready).returncode == 0
-        finally:
-            process.terminate()
-            process.wait()
-
-
 def test_docker():
     if cannot("dockerd", "docker"):
         return
     with support.temporary_folder() as folder, Server(folder) as server:
         images.write_docker_archive(f"{folder}/images.tar", {"test/clean:1": clean_image(), "test/evil:1": evil_image()})
-        docker = ["docker", "--config", f"{folder}/config", "-H", f"unix://{folder}/docker.sock"]
-        with daemon(folder, "dockerd", "dockerd", "--data-root", f"{folder}/docker", "--exec-root", f"{folder}/exec", "-H", f"unix://{folder}/docker.sock", "--pidfile",
-                    f"{folder}/docker.pid", "--iptables=false", "--bridge=none", "--storage-driver=vfs", ready=(*docker, "version")) as ready:
-            if not ready:
+        with docker_daemon(folder, client=("docker", "--config", f"{folder}/config")) as docker:
+            if docker is None:
                 print("skipped: dockerd does not start here")
                 return
             check(*docker, "load", "-i", f"{folder}/images.tar")
@@ -172,11 +146,8 @@ def test_ctr():
         alice = Client(server, "alice")
         assert alice.push("alice/clean", "1", clean_image())[0].status == 201
         assert alice.push("alice/evil", "1", evil_image())[0].status == 403
-        with open(f"{folder}/containerd.toml", "w") as out:
-            out.write(f'version = 2\nroot = "{folder}/root"\nstate = "{folder}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{folder}/containerd.sock"\n')
-        ctr = ["ctr", "-a", f"{folder}/containerd.sock"]
-        with daemon(folder, "containerd", "containerd", "-c", f"{folder}/containerd.toml", ready=(*ctr, "version")) as ready:
-            if not ready:
+        with containerd(folder) as (ctr, _):
+            if ctr is None:
                 print("skipped: containerd does not start here")
                 return
             check(*ctr, "content", "fetch", "--plain-http", f"{server.host}/alice/clean:1")

@@ -11,6 +11,7 @@ import time
 import support  # first: it sets the path
 import images
 import incident_2018
+from engine_support import cannot, containerd, docker_daemon
 
 for program in ("skopeo", "docker-registry"):
     if shutil.which(program) is None:
@@ -113,45 +114,17 @@ def test_a_root_file_system():
         assert not report["coverage"]["incomplete"], report["coverage"]
 
 
-@contextlib.contextmanager
-def docker_daemon(folder):
-    socket_path = f"{folder}/docker.sock"
-    log = open(f"{folder}/dockerd.log", "w")
-    process = subprocess.Popen(["dockerd", "--data-root", f"{folder}/docker", "--exec-root", f"{folder}/exec", "-H", f"unix://{socket_path}", "--pidfile", f"{folder}/docker.pid",
-                                "--iptables=false", "--bridge=none", "--storage-driver=vfs"], stdout=log, stderr=log)
-    try:
-        for _ in range(200):
-            if os.path.exists(socket_path) and subprocess.run(["docker", "-H", f"unix://{socket_path}", "version"], capture_output=True).returncode == 0:
-                break
-            if process.poll() is not None:
-                break
-            time.sleep(0.1)
-        yield socket_path if process.poll() is None else None
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def test_a_docker_daemon():
-    if shutil.which("dockerd") is None or os.geteuid() != 0:
-        print("skipped: dockerd needs root")
+    if cannot("dockerd", "docker"):
         return
-    with sample() as (folder, expected), docker_daemon(folder) as socket_path:
-        if socket_path is None:
+    with sample() as (folder, expected), docker_daemon(folder) as docker:
+        if docker is None:
             print("skipped: dockerd does not start here")
             return
         copy(f"oci:{folder}/oci:latest", f"docker-archive:{folder}/docker.tar:test/cronm:1")
-        support.run("docker", "-H", f"unix://{socket_path}", "load", "-i", f"{folder}/docker.tar")
-        _, report, _ = support.scan("docker-daemon:test/cronm:1", check=1, env={"DOCKER_HOST": f"unix://{socket_path}"})
+        support.run(*docker, "load", "-i", f"{folder}/docker.tar")
+        _, report, _ = support.scan("docker-daemon:test/cronm:1", check=1, env={"DOCKER_HOST": docker[-1]})
         assert support.facts(report) == expected, support.facts(report)
-
-
-def cannot(*programs):
-    missing = [program for program in programs if shutil.which(program) is None]
-    if missing or os.geteuid() != 0:
-        print(f"skipped: {' '.join(missing) or programs[0]} is not installed or needs root")
-        return True
-    return False
 
 
 @contextlib.contextmanager
@@ -253,29 +226,6 @@ def test_a_podman_store_that_was_changed():
         _, report, _ = support.scan(target + "test/cronm:1")
         assert any("jaav" in part["reason"] for part in report["coverage"]["incomplete"]), report["coverage"]
         assert not any(f["rule"] == "integrity.diff-id" for f in report["findings"])
-
-
-@contextlib.contextmanager
-def containerd(folder):
-    """containerd with a folder and socket of its own, running. Gives ctr's arguments and the process."""
-    config = f"{folder}/containerd.toml"
-    with open(config, "w") as out:
-        out.write(f'version = 2\nroot = "{folder}/containerd"\nstate = "{folder}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
-                  f'[grpc]\naddress = "{folder}/containerd.sock"\n[ttrpc]\naddress = "{folder}/ttrpc.sock"\n')
-    log = open(f"{folder}/containerd.log", "w")
-    process = subprocess.Popen(["containerd", "-c", config], stdout=log, stderr=log)
-    ctr = ["ctr", "-a", f"{folder}/containerd.sock"]
-    try:
-        for _ in range(200):
-            if subprocess.run(ctr + ["version"], capture_output=True).returncode == 0 or process.poll() is not None:
-                break
-            time.sleep(0.1)
-        yield (ctr if process.poll() is None else None), process
-    finally:
-        process.terminate()
-        process.wait()
-        for mount in ("tmpmounts",):
-            subprocess.run(["umount", f"{folder}/containerd/{mount}"], capture_output=True)
 
 
 def test_containerd():

@@ -44,15 +44,13 @@ PULLERS = [
 ]
 REPORT = ("2017-09-01", "tomcat", "writes into the crontab of the host")
 
-
-def clean_images():
-    base = incident_2018.BASE
-    app = incident_2018.clean_image()
-    return {
-        "acme/app": app,
-        "acme/cron": Image([base, layer(File("etc/cron.daily/rotate", "#!/bin/sh\nexec logrotate /etc/logrotate.conf\n", mode=0o755))], cmd=["/usr/sbin/crond", "-f"]),
-        "acme/mysql": Image([base, layer(File("etc/mysql/my.cnf", "[mysqld]\ndatadir=/var/lib/mysql\n"))], cmd=["mysqld"]),
-    }
+IMAGES = {name: image for name, (image, _) in incident_2018.images().items()}
+CLEAN = {
+    "acme/app": incident_2018.clean_image(),
+    "acme/cron": Image([incident_2018.BASE, layer(File("etc/cron.daily/rotate", "#!/bin/sh\nexec logrotate /etc/logrotate.conf\n", mode=0o755))],
+                       cmd=["/usr/sbin/crond", "-f"]),
+    "acme/mysql": Image([incident_2018.BASE, layer(File("etc/mysql/my.cnf", "[mysqld]\ndatadir=/var/lib/mysql\n"))], cmd=["mysqld"]),
+}
 
 
 class Failure(Exception):
@@ -161,16 +159,15 @@ def heading(text):
 
 
 def push_2018(registry, layouts):
-    """Uploads in the order and at the dates of the incident, and the pulls between them. Returns {repository: number of pulls}."""
-    pulls = {}
+    """Uploads in the order and at the dates of the incident, and the pulls between them."""
+    pulls = 0
 
     def pull_everything(day, names):
         registry.set_clock(day, 12)
         work = [(f"{PUBLISHER}/{name}", puller) for number, name in enumerate(names) for puller in PULLERS[:1 + (number % len(PULLERS))]]
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda item: registry.pull(item[0], *item[1]), work))
-        for repository, _ in work:
-            pulls[repository] = pulls.get(repository, 0) + 1
+        return len(work)
 
     offered = []
     for number, (day, names) in enumerate(BATCHES):
@@ -180,16 +177,15 @@ def push_2018(registry, layouts):
             if refused:
                 raise Failure(f"{name} was refused by a gate that only observes: {refused}")
         if number == 0:
-            for repository in clean_images():
+            for repository in CLEAN:
                 if registry.push(f"oci:{layouts[repository]}:latest", f"{repository}:latest", "acme"):
                     raise Failure(f"{repository} was refused")
         offered += names
         if number == 0:
             registry.set_clock(REPORT[0])
             registry.run("report", f"{PUBLISHER}/{REPORT[1]}:latest", "--reason", REPORT[2])
-        pull_everything(BATCHES[number + 1][0] if number + 1 < len(BATCHES) else "2018-05-02", offered)
-        say(f"{day}  {len(names)} images: {', '.join(names)}; {sum(pulls.values())} pulls so far")
-    return pulls
+        pulls += pull_everything(BATCHES[number + 1][0] if number + 1 < len(BATCHES) else "2018-05-02", offered)
+        say(f"{day}  {len(names)} images: {', '.join(names)}; {pulls} pulls so far")
 
 
 def wait_for_verdicts(registry, expected):
@@ -204,25 +200,24 @@ def wait_for_verdicts(registry, expected):
 
 def as_in_2018(registry, layouts):
     heading(f"2018 as it was: the gate only observes, {PUBLISHER} pushes, everybody pulls")
-    pulls = push_2018(registry, layouts)
+    push_2018(registry, layouts)
     say(f"\nA first user reported {REPORT[1]} on {REPORT[0]}. On 2018-05-02 the clock of that case stands at:")
     registry.set_clock("2018-05-02")
     say(registry.run("reports", "list"))
-    return pulls
 
 
-def with_lazaret(registry, layouts, pulls, out):
+def with_lazaret(registry, layouts, out):
     heading("The gate enforces: what was stored is judged again")
     registry.stop()
     registry.set_clock("2018-05-03")
     registry.start("enforce")
     # Two of the images are the same bytes under two names.
-    wait_for_verdicts(registry, len({image.manifest()[0] for image, _ in incident_2018.images().values()}))
+    wait_for_verdicts(registry, len({image.manifest()[0] for image in IMAGES.values()}))
     for line in registry.run("images").splitlines():
         state, _, _, rest = line.split(None, 3)
         say(f"{state:<11}{rest[:130]}" if state != "STATE" else f"{state:<11}{rest}")
-    left = [name for name in incident_2018.images() if registry.pullable(f"{PUBLISHER}/{name}")]
-    gone = [name for name in clean_images() if not registry.pullable(name)]
+    left = [name for name in IMAGES if registry.pullable(f"{PUBLISHER}/{name}")]
+    gone = [name for name in CLEAN if not registry.pullable(name)]
     if left or gone:
         raise Failure(f"still pullable: {left}; clean and not pullable: {gone}")
 
@@ -261,24 +256,24 @@ def with_lazaret(registry, layouts, pulls, out):
 def compare(story):
     """The report against the published investigation: the same images, and the techniques that it names."""
     reported = json.dumps(story)
-    missing = [name for name in incident_2018.images() if f"{PUBLISHER}/{name}" not in reported]
-    strangers = [name for name in clean_images() if name in reported]
+    missing = [name for name in IMAGES if f"{PUBLISHER}/{name}" not in reported]
+    strangers = [name for name in CLEAN if name in reported]
     techniques = [technique for technique in ("T1204.003", "T1053.003", "T1059.004", "T1496") if technique not in reported]
     if missing or strangers or techniques:
         raise Failure(f"the report lacks images {missing} and techniques {techniques}, and has clean images {strangers}")
-    say(f"The report holds all {len(incident_2018.images())} images of the published investigation and its techniques, and none of the clean ones.")
+    say(f"The report holds all {len(IMAGES)} images of the published investigation and its techniques, and none of the clean ones.")
 
 
 def with_the_gate_on(registry, layouts):
     heading("The same uploads with the gate on from the first day")
     say(f"{'image':<24} {'push':<9} what its publisher reads")
     wrong = 0
-    for name in incident_2018.images():
+    for name in IMAGES:
         refused = registry.push(f"oci:{layouts[name]}:latest", f"{PUBLISHER}/{name}:latest", PUBLISHER)
         why = refused.split("denied: ")[-1].replace("\\n", " ")[:110] if refused else ""
         say(f"{PUBLISHER + '/' + name:<24} {'refused' if refused else 'ACCEPTED':<9} {why}")
         wrong += not refused or registry.pullable(f"{PUBLISHER}/{name}")
-    for repository in clean_images():
+    for repository in CLEAN:
         refused = registry.push(f"oci:{layouts[repository]}:latest", f"{repository}:latest", "acme")
         say(f"{repository:<24} {'REFUSED' if refused else 'released':<9}")
         wrong += bool(refused) or not registry.pullable(repository)
@@ -297,11 +292,11 @@ def main():
     os.makedirs(out)
     began = time.monotonic()
     layouts = {}
-    for name, image in list({name: image for name, (image, _) in incident_2018.images().items()}.items()) + list(clean_images().items()):
+    for name, image in [*IMAGES.items(), *CLEAN.items()]:
         layouts[name] = f"{out}/images/{name.replace('/', '-')}"
         images.write_layout(layouts[name], {"latest": image})
     layouts["cronm repacked"] = f"{out}/images/repacked"
-    images.write_layout(layouts["cronm repacked"], {"latest": incident_2018.images()["cronm"][0]}, compress=False)
+    images.write_layout(layouts["cronm repacked"], {"latest": IMAGES["cronm"]}, compress=False)
 
     registries = []
     try:
@@ -311,8 +306,8 @@ def main():
         if scan.returncode != 1:
             raise Failure(f"lazaret scan: exit code {scan.returncode}\n{scan.stderr}")
         registries.append(Registry(lazaret, f"{out}/registry", "observe"))
-        pulls = as_in_2018(registries[0], layouts)
-        with_lazaret(registries[0], layouts, pulls, out)
+        as_in_2018(registries[0], layouts)
+        with_lazaret(registries[0], layouts, out)
         registries.append(Registry(lazaret, f"{out}/gated", "enforce"))
         with_the_gate_on(registries[1], layouts)
         registries.pop().stop()
